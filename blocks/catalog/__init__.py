@@ -1,0 +1,1 @@
+"""The catalog: which blocks there are, in which version."""

@@ -1,0 +1,140 @@
+"""The base of blocks that take a batch and give batches: a config, a schema function and a batch function.
+
+A block says what its output schema is and what it does to one batch; this module does the Beam part once: reads the
+element type, declares the output type, makes the batch function once per worker, sends rejects, counts rows.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.metrics import Metrics
+from apache_beam.transforms.window import TimestampedValue
+
+from blocks.core import guards
+from blocks.core.batch_type import MAX_BYTES, MAX_ROWS, BatchType, schema_of
+from blocks.core.labels import event_time_of
+from blocks.core.rejects import REJECT_SCHEMA, REJECTS_TAG, Reject, Rejects, reject_batch, stop_at
+from blocks.core.times import earliest
+
+BatchOutput = pa.RecordBatch | Iterable[pa.RecordBatch]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a batch in a block that rejects.
+
+    Attributes:
+      rows: the batches to go on with.
+      rejects: what could not be processed; each bad row once.
+    """
+
+    rows: BatchOutput
+    rejects: list[Reject] = field(default_factory=list)
+
+
+class StepMetrics:
+    """Counters of one step, for people: runners repeat them on retries.
+
+    `rows_in`, `rows_out`, `rows_rejected`, and `busy_us`, microseconds in the batch function.
+    """
+
+    def __init__(self, block: str) -> None:
+        self.rows_in = Metrics.counter("blocks", f"{block}:rows_in")
+        self.rows_out = Metrics.counter("blocks", f"{block}:rows_out")
+        self.rows_rejected = Metrics.counter("blocks", f"{block}:rows_rejected")
+        self.busy_us = Metrics.counter("blocks", f"{block}:busy_us")
+
+
+class BatchBlock(beam.PTransform, ABC):  # type: ignore[misc]
+    """A block from batches to batches, row by row or row to rows, without state.
+
+    Subclasses give `output_schema` and `batch_function`, and set `rejects` where they can reject rows.
+    """
+
+    rejects: Rejects | None = None
+    can_reject: bool = False
+
+    @property
+    def block_name(self) -> str:
+        """The name in the catalog: the class's."""
+        return type(self).__name__
+
+    @abstractmethod
+    def output_schema(self, schema: pa.Schema) -> pa.Schema:
+        """The schema of the output, from that of the input; every mistake about columns and types is raised here."""
+
+    @abstractmethod
+    def batch_function(self, schema: pa.Schema) -> Callable[[pa.RecordBatch], BatchOutput | Outcome]:
+        """Makes, once per worker, the function over batches of this schema."""
+
+    def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
+        """Applies the block.
+
+        Raises:
+          BatchTypeError: the input is not made of batches.
+        """
+        schema = schema_of(pcoll, self.block_name)
+        output = self.output_schema(schema)
+        guards.watch(pcoll.pipeline)
+        step = beam.ParDo(_BatchDoFn(self, schema, output))
+        if not self.can_reject:
+            return pcoll | "Batches" >> step.with_output_types(BatchType(output))
+        typed = step.with_output_types(BatchType(output), **{REJECTS_TAG: BatchType(REJECT_SCHEMA)})
+        outputs = pcoll | "Batches" >> typed.with_outputs(REJECTS_TAG, main="rows")
+        if self.rejects is not None:
+            self.rejects.add_error_pcollection(outputs[REJECTS_TAG])
+        return outputs.rows
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The handler holds PCollections, which belong to the pipeline and not to the worker.
+        return {**self.__dict__, "rejects": None if self.rejects is None else self.rejects.settings()}
+
+
+class _BatchDoFn(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, block: BatchBlock, schema: pa.Schema, output: pa.Schema) -> None:
+        self._block, self._schema, self._output = block, schema, output
+        self._stops = block.rejects is None
+
+    def setup(self) -> None:
+        self._function = self._block.batch_function(self._schema)
+        self._metrics = StepMetrics(self._block.block_name)
+        self._event_time = event_time_of(self._output)
+
+    def process(self, batch: Any, timestamp: Any = beam.DoFn.TimestampParam) -> Iterator[Any]:
+        start = time.perf_counter_ns()
+        self._metrics.rows_in.inc(batch.num_rows)
+        outcome = self._function(batch)
+        if not isinstance(outcome, Outcome):
+            outcome = Outcome(outcome)
+        produced = [outcome.rows] if isinstance(outcome.rows, pa.RecordBatch) else list(outcome.rows)
+        self._metrics.busy_us.inc((time.perf_counter_ns() - start) // 1000)
+        if outcome.rejects:
+            if self._stops:
+                stop_at(outcome.rejects[0])
+            self._metrics.rows_rejected.inc(len(outcome.rejects))
+            yield beam.pvalue.TaggedOutput(REJECTS_TAG, reject_batch(outcome.rejects))
+        for part in produced:
+            self._metrics.rows_out.inc(part.num_rows)
+            # A filter may have taken the earliest row away; a batch of another number of rows is looked at again.
+            same = part.num_rows == batch.num_rows
+            for piece in pieces(part):
+                at = None if same and piece is part else earliest(piece, self._event_time)
+                yield piece if at is None else TimestampedValue(piece, max(at, timestamp))
+
+
+def pieces(batch: pa.RecordBatch, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> Iterator[pa.RecordBatch]:
+    """Slices of a batch within both bounds (a single row may be larger); nothing for an empty batch."""
+    if batch.num_rows == 0:
+        return
+    width = max(batch.nbytes // batch.num_rows, 1)
+    step = max(min(max_rows, max_bytes // width), 1)
+    if step >= batch.num_rows:
+        yield batch
+        return
+    for start in range(0, batch.num_rows, step):
+        yield batch.slice(start, step)

@@ -1,0 +1,177 @@
+"""Checks of a pipeline as a whole, made when it is run: no pickled batches, no shuffle of raw personal values.
+
+Every block calls `watch`, which makes the pipeline check itself once, at the start of `run()` (and so at the end of
+`with beam.Pipeline()`), when all transforms are known. Decision: docs/decisions/0003-guards-at-run.md.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.pipeline import AppliedPTransform, Pipeline, PipelineVisitor
+from apache_beam.runners.common import DoFnSignature
+from apache_beam.transforms.core import CombineGlobally, CombinePerKey, Flatten, ParDo, WindowInto
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.typehints import typehints as hints
+
+from blocks.core.batch_type import BatchType
+from blocks.core.errors import BatchTypeError, PrivacyError, Problem, all_problems
+from blocks.core.policy import NO_POLICY, Policy, refusals
+
+_SHUFFLES = (
+    beam.GroupByKey,
+    beam.CoGroupByKey,
+    beam.Reshuffle,
+    beam.transforms.util.ReshufflePerKey,
+    CombinePerKey,
+    CombineGlobally,
+    beam.GroupIntoBatches,
+)
+
+
+class SplitsByWindow:
+    """Mark of a transform that has split batches by window before it calls Beam's WindowInto."""
+
+
+def watch(pipeline: Pipeline, policy: Policy | None = None) -> None:
+    """Makes a pipeline check itself when it is run.
+
+    Args:
+      pipeline: the pipeline of a block's input.
+      policy: the policy of the block, if it has one; labelled batches on a shuffle or in state must pass all of them.
+    """
+    policies = pipeline.__dict__.setdefault("_blocks_policies", [])
+    if policy is not None and policy.file and policy not in policies:
+        policies.append(policy)
+    if "_blocks_watched" in pipeline.__dict__:
+        return
+    run = pipeline.run
+
+    def checked_run(*args: Any, **kwargs: Any) -> Any:
+        check_pipeline(pipeline)
+        return run(*args, **kwargs)
+
+    pipeline._blocks_watched = True
+    pipeline.run = checked_run
+
+
+def check_pipeline(pipeline: Pipeline) -> None:
+    """Refuses a pipeline that would pickle batches, window them whole, or let raw personal values rest on a shuffle.
+
+    Raises:
+      BatchTypeError: every edge on which Beam would pickle batches, every WindowInto over batches.
+      PrivacyError: every shuffle, side input and stateful step that would hold columns which the policy forbids there.
+    """
+    visitor = _Visitor(pipeline.__dict__.get("_blocks_policies") or [NO_POLICY])
+    pipeline.visit(visitor)
+    with all_problems("the pipeline", BatchTypeError) as problems:
+        problems.extend(visitor.types())
+    with all_problems("the pipeline", PrivacyError) as problems:
+        problems.extend(visitor.resting)
+
+
+class _Visitor(PipelineVisitor):  # type: ignore[misc]
+    def __init__(self, policies: list[Policy]) -> None:
+        self._policies = policies
+        self._consumed: set[Any] = set()
+        self._produced: list[tuple[AppliedPTransform, str | None, Any]] = []
+        self._windowed: list[Problem] = []
+        self._open: list[AppliedPTransform] = []
+        self.resting: list[Problem] = []
+
+    def enter_composite_transform(self, node: AppliedPTransform) -> None:
+        self._rest(node)
+        self._open.append(node)
+
+    def leave_composite_transform(self, node: AppliedPTransform) -> None:
+        self._open.pop()
+
+    def visit_transform(self, node: AppliedPTransform) -> None:
+        self._rest(node)
+        self._consumed.update(node.inputs)
+        self._consumed.update(side.pvalue for side in node.side_inputs)
+        self._produced.extend((node, tag, output) for tag, output in node.outputs.items())
+        self._window(node)
+
+    def types(self) -> Iterator[Problem]:
+        """A problem for every edge on which batches would be pickled, and every WindowInto over batches."""
+        yield from self._windowed
+        for node, tag, output in self._produced:
+            if output in self._consumed and (what := _pickled(node, output.element_type)):
+                name = f"`{node.full_label}`" + (f", output `{tag}`" if tag not in (None, "None") else "")
+                yield Problem(f"batches would be pickled: {what}", name, _FIX)
+
+    def _window(self, node: AppliedPTransform) -> None:
+        transform = node.transform
+        if not isinstance(transform, WindowInto) or isinstance(transform.windowing.windowfn, GlobalWindows):
+            return
+        if any(isinstance(parent.transform, SplitsByWindow) for parent in self._open):
+            return
+        if any(list(_batch_types(source.element_type)) for source in node.inputs):
+            what = "WindowInto would put a whole batch into the window of its earliest row"
+            self._windowed.append(Problem(what, f"`{node.full_label}`", "use blocks.WindowRows(windowfn) instead"))
+
+    def _rest(self, node: AppliedPTransform) -> None:
+        if any(isinstance(parent.transform, _SHUFFLES) for parent in self._open):
+            return
+        if isinstance(node.transform, _SHUFFLES):
+            for source in node.inputs:
+                self._check(node, source.element_type, "shuffle")
+        elif isinstance(node.transform, ParDo):
+            for side in node.side_inputs:
+                self._check(node, side.pvalue.element_type, "shuffle")
+            if DoFnSignature(node.transform.fn).is_stateful_dofn():
+                for source in node.inputs:
+                    self._check(node, source.element_type, "state")
+
+    def _check(self, node: AppliedPTransform, element_type: Any, destination: str) -> None:
+        for batch_type in _batch_types(element_type):
+            for policy in self._policies:
+                for problem in refusals(batch_type.schema, policy, destination):
+                    where = f"`{node.full_label}` ({destination}), {problem.where}"
+                    found = Problem(problem.what, where, problem.fix)
+                    if found not in self.resting:
+                        self.resting.append(found)
+
+
+_FIX = (
+    "declare the output: .with_output_types(blocks.BatchType(schema)), for tagged outputs "
+    ".with_output_types(main, tag=blocks.BatchType(schema)); to merge batches use blocks.UnionBatches; "
+    "if the step gives no batches, declare what it gives, such as .with_output_types(int)"
+)
+
+
+def _batch_types(element_type: Any) -> Iterator[BatchType]:
+    if isinstance(element_type, BatchType):
+        yield element_type
+    elif isinstance(element_type, hints.TypeConstraint):
+        for inner in _inner(element_type):
+            yield from _batch_types(inner)
+
+
+def _inner(element_type: hints.TypeConstraint) -> list[Any]:
+    # A union does not count its members as inner types.
+    return list(getattr(element_type, "union_types", ())) or list(element_type._inner_types())
+
+
+def _pickled(node: AppliedPTransform, element_type: Any) -> str:
+    """Why batches would be pickled on an edge; empty if they would not."""
+    if isinstance(element_type, type) and issubclass(element_type, pa.RecordBatch | pa.Table):
+        return f"the type is {element_type.__name__}, which has no schema"
+    if element_type in (hints.Any, object, None):
+        takes = [kind for source in node.inputs for kind in _batch_types(source.element_type)]
+        if takes and isinstance(node.transform, ParDo | Flatten):
+            return "the step takes batches and does not say what it gives"
+    if isinstance(element_type, hints.UnionConstraint) and not hints.is_nullable(element_type):
+        kinds = list(_batch_types(element_type))
+        return f"the type is a union of {len(element_type.union_types)}" if kinds else ""
+    if isinstance(element_type, hints.TypeConstraint) and not isinstance(element_type, BatchType):
+        return next((why for inner in _inner(element_type) if (why := _pickled_inside(inner))), "")
+    return ""
+
+
+def _pickled_inside(inner: Any) -> str:
+    if isinstance(inner, type) and issubclass(inner, pa.RecordBatch | pa.Table):
+        return f"the type holds {inner.__name__}, which has no schema"
+    return ""

@@ -1,0 +1,146 @@
+"""WindowRows: windows for batches, by the event time of every row."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.transforms import window as beam_windows
+from apache_beam.transforms.window import TimestampedValue
+
+from blocks.core import guards
+from blocks.core.batch_type import BatchType, schema_of
+from blocks.core.errors import ConfigError, RejectedRecordError
+from blocks.core.labels import event_time_of
+from blocks.core.times import check_event_time, earliest, micros
+
+
+class WindowRows(beam.PTransform, guards.SplitsByWindow):  # type: ignore[misc]
+    """Puts rows into windows by their event time, splitting batches so that each holds rows of one window only.
+
+    Input: batches with an event-time column (or name it with `event_time`).
+    Output: the same rows; each batch's timestamp is its earliest event time, its window the one of all its rows.
+    Rejects: none; a null event time stops the pipeline (`ReadJson` rejects such records as `bad_event_time`).
+    Nulls: only in other columns.
+    State: none.
+    Cost: a sort of the window numbers where a batch spans windows, otherwise none; slices and takes in Arrow.
+
+    Args:
+      windowfn: any of Beam's non-merging window functions. Sessions merge rows one by one: put them on rows (`AsRows`).
+      event_time: column with the event time; the schema's unless given.
+      trigger: Beam's trigger, as for `beam.WindowInto`.
+      accumulation_mode: as for `beam.WindowInto`.
+      allowed_lateness: as for `beam.WindowInto`, in seconds.
+
+    Raises:
+      ConfigError: a merging window function.
+      SchemaError: no event-time column, or one that is not a timestamp with a time zone.
+
+    Example:
+      >>> windowed = events | WindowRows(beam.window.FixedWindows(3600))
+
+    Source: the Beam programming guide, "Windowing"; "The Dataflow Model" (Akidau et al., 2015).
+    """
+
+    def __init__(
+        self,
+        windowfn: beam_windows.WindowFn,
+        *,
+        event_time: str | None = None,
+        trigger: Any = None,
+        accumulation_mode: Any = None,
+        allowed_lateness: float = 0,
+    ) -> None:
+        super().__init__()
+        if windowfn.get_window_coder() is None or _merges(windowfn):
+            raise ConfigError(
+                f"{type(windowfn).__name__} merges windows row by row, which batches cannot follow",
+                where="WindowRows.windowfn",
+                fix="put sessions on rows: AsRows(), then beam.WindowInto",
+            )
+        self._windowfn, self._event_time = windowfn, event_time
+        self._trigger, self._mode, self._lateness = trigger, accumulation_mode, allowed_lateness
+
+    def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
+        """Applies the windows."""
+        schema = schema_of(pcoll, "WindowRows")
+        guards.watch(pcoll.pipeline)
+        name = self._event_time or event_time_of(schema)
+        if name is None:
+            raise ConfigError(
+                "the schema has no event time",
+                where="WindowRows",
+                fix="name it: WindowRows(..., event_time='occurred_at')",
+            )
+        check_event_time(schema, name, "WindowRows")
+        split = beam.ParDo(_SplitByWindow(self._windowfn, name)).with_output_types(BatchType(schema))
+        into = beam.WindowInto(
+            self._windowfn,
+            trigger=self._trigger,
+            accumulation_mode=self._mode,
+            allowed_lateness=self._lateness,
+        )
+        return pcoll | "Split" >> split | "Assign" >> into
+
+
+def _merges(windowfn: beam_windows.WindowFn) -> bool:
+    return not isinstance(windowfn, beam_windows.NonMergingWindowFn)
+
+
+class _SplitByWindow(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, windowfn: beam_windows.WindowFn, event_time: str) -> None:
+        self._windowfn, self._event_time = windowfn, event_time
+
+    def process(self, batch: Any) -> Iterator[Any]:
+        column = batch.column(self._event_time)
+        if column.null_count:
+            raise RejectedRecordError(
+                f"{column.null_count} rows without an event time have no window",
+                where=f"WindowRows, field `{self._event_time}`",
+                fix="reject them before: ReadJson(event_time=...), or filter them",
+            )
+        for part in split_by_window(batch, micros(column), self._windowfn):
+            yield TimestampedValue(part, earliest(part, self._event_time))
+
+
+def split_by_window(
+    batch: pa.RecordBatch, times: pa.Array, windowfn: beam_windows.WindowFn
+) -> Iterator[pa.RecordBatch]:
+    """The batch in parts whose rows have the same windows, in order of time; rows keep their order within a part.
+
+    Args:
+      batch: at least one row.
+      times: int64 microseconds since the epoch, one a row, no nulls.
+      windowfn: a non-merging window function.
+    """
+    groups = _groups(times.to_numpy(), windowfn)
+    numbers, inverse = np.unique(groups, return_inverse=True)
+    if len(numbers) == 1:
+        yield batch
+        return
+    order = np.argsort(inverse, kind="stable")
+    bounds = np.searchsorted(inverse[order], np.arange(len(numbers) + 1))
+    for start, stop in itertools.pairwise(bounds):
+        yield batch.take(pa.array(order[start:stop]))
+
+
+def _groups(times: "np.ndarray[Any, Any]", windowfn: beam_windows.WindowFn) -> "np.ndarray[Any, Any]":
+    """A number for each row; rows of equal numbers are in exactly the same windows."""
+    if isinstance(windowfn, beam_windows.GlobalWindows):
+        return np.zeros(len(times), np.int64)
+    if type(windowfn) is beam_windows.FixedWindows:
+        return (times - windowfn.offset.micros) // windowfn.size.micros
+    if type(windowfn) is beam_windows.SlidingWindows and windowfn.size.micros % windowfn.period.micros == 0:
+        return (times - windowfn.offset.micros) // windowfn.period.micros
+    distinct, inverse = np.unique(times, return_inverse=True)
+    known: dict[Any, int] = {}
+    numbers = []
+    # A window function of the user's own: ask it once for each distinct time.
+    for moment in distinct.tolist():
+        stamp = beam.utils.timestamp.Timestamp(micros=moment)
+        context = beam_windows.WindowFn.AssignContext(stamp, element=None)
+        windows = tuple(sorted((window.start, window.end) for window in windowfn.assign(context)))
+        numbers.append(known.setdefault(windows, len(known)))
+    return np.array(numbers, np.int64)[inverse]

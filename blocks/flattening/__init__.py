@@ -1,0 +1,1 @@
+"""Nested records to flat columns, rows and child tables."""

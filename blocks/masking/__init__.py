@@ -1,0 +1,1 @@
+"""Second step: labelled columns are masked for where they go."""

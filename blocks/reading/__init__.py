@@ -1,0 +1,1 @@
+"""First step: files and messages become batches of a known schema."""

@@ -1,0 +1,140 @@
+"""How each field of a schema is read from JSON: the type to parse into, and what to convert afterwards.
+
+| Arrow type | JSON |
+|---|---|
+| integers | a number without fraction or exponent, exact at any size the type holds |
+| float32, float64 | a number; NaN and infinities are not JSON |
+| decimal | a number or a string with at most the type's scale, exact, never through binary floating point |
+| bool | true, false |
+| string | a string |
+| timestamp | a string as in RFC 3339; with `blocks.epoch` a number (or a string of one) in that unit since 1970, UTC |
+| date, time | a string as in RFC 3339 (`2026-01-31`, `10:11:12.5`) |
+| binary | a string, base64 (RFC 4648, section 4) |
+| struct, map | an object |
+| list | an array |
+
+Any of them may be null or missing unless the field is not nullable.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.types as pat
+
+from blocks.core import labels
+from blocks.core.dictionaries import decode_schema
+from blocks.core.errors import Problem, SchemaError, all_problems
+from blocks.core.masks.base import is_bytes, is_text
+
+Kind = Literal[
+    "int", "float", "decimal", "bool", "string", "timestamp", "epoch", "date", "time", "binary", "struct", "list", "map"
+]
+
+# Decimal digits enough for any 64-bit count of nanoseconds, and for fractions of seconds down to them.
+EPOCH_TYPE = pa.decimal128(38, 9)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One field, as it is read.
+
+    Attributes:
+      field: the Arrow field that results.
+      kind: what it is in JSON.
+      path: its path, as `labels.leaves` writes it.
+      parsed: the type that the parser gives; None below a map, which is read apart.
+      children: fields of a struct, element of a list, key and value of a map.
+      has_map: whether it is a map or holds one.
+    """
+
+    field: pa.Field
+    kind: Kind
+    path: str
+    parsed: pa.DataType | None
+    children: tuple["Node", ...] = field(default=())
+    has_map: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the field."""
+        return str(self.field.name)
+
+    @property
+    def required(self) -> bool:
+        """Whether null and missing are refused."""
+        return not self.field.nullable
+
+    @property
+    def converts(self) -> bool:
+        """Whether the parsed array differs from the result, or has to be checked."""
+        return (
+            self.required
+            or self.parsed is None
+            or not self.parsed.equals(self.field.type)
+            or any(child.converts for child in self.children)
+        )
+
+
+def plan_schema(schema: pa.Schema, where: str) -> tuple[pa.Schema, tuple[Node, ...]]:
+    """Plans the reading of a schema.
+
+    Returns:
+      The schema of the result (dictionary columns as plain ones), and a node a column.
+
+    Raises:
+      SchemaError: every field whose type is not read from JSON.
+    """
+    schema = decode_schema(schema)
+    with all_problems(where, SchemaError) as problems:
+        nodes = tuple(_node(column, column.name, problems) for column in schema)
+    return schema, nodes
+
+
+def _node(at: pa.Field, path: str, problems: list[Problem]) -> Node:
+    kind = _kind(at)
+    if kind is None:
+        problems.append(
+            Problem(f"cannot read {at.type} from JSON", f"field `{path}`", "read it as text, or leave it out")
+        )
+        return Node(at, "string", path, pa.string())
+    children = tuple(_node(child, path + suffix, problems) for suffix, child in labels.children(at.type))
+    if kind == "map" and not is_text(at.type.key_type):
+        problems.append(
+            Problem(f"keys of a JSON object are text, not {at.type.key_type}", f"field `{path}`", "use string")
+        )
+    has_map = kind == "map" or any(child.has_map for child in children)
+    return Node(at, kind, path, _parsed(at.type, kind, children), children, has_map)
+
+
+def _kind(at: pa.Field) -> Kind | None:
+    kinds: tuple[tuple[bool, Kind], ...] = (
+        (pat.is_integer(at.type), "int"),
+        (pat.is_floating(at.type) and not pat.is_float16(at.type), "float"),
+        (pat.is_decimal128(at.type), "decimal"),
+        (pat.is_boolean(at.type), "bool"),
+        (is_text(at.type), "string"),
+        (pat.is_timestamp(at.type) and labels.get(at, labels.EPOCH) is not None, "epoch"),
+        (pat.is_timestamp(at.type), "timestamp"),
+        (pat.is_date32(at.type), "date"),
+        (pat.is_time(at.type), "time"),
+        (is_bytes(at.type), "binary"),
+        (pat.is_struct(at.type), "struct"),
+        (pat.is_map(at.type), "map"),
+        (labels.is_list(at.type) and not pat.is_fixed_size_list(at.type), "list"),
+    )
+    return next((kind for fits, kind in kinds if fits), None)
+
+
+def _parsed(data_type: pa.DataType, kind: Kind, children: tuple[Node, ...]) -> pa.DataType | None:
+    if kind in ("int", "float", "decimal", "bool"):
+        return data_type
+    if kind == "epoch":
+        return EPOCH_TYPE
+    if kind == "struct":
+        # A map's column is read apart; a struct of nothing else still tells whether it is null.
+        return pa.struct([pa.field(child.name, child.parsed) for child in children if child.parsed is not None])
+    if kind == "list":
+        (item,) = children
+        return None if item.has_map else pa.list_(pa.field("item", item.parsed))
+    return None if kind == "map" else pa.string()

@@ -1,0 +1,1 @@
+"""Pipelines in YAML: checked, and run by Beam YAML's engine room."""

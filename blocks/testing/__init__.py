@@ -1,0 +1,1 @@
+"""For people who test blocks: simulated events and streams."""

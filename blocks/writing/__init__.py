@@ -1,0 +1,1 @@
+"""Last step: batches become tables."""
