@@ -1,1 +1,1 @@
-"""The catalog: which blocks there are, in which version."""
+"""Reads `catalog.yaml`: the blocks, their versions and options, and the public names of the library."""

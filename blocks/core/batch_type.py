@@ -2,6 +2,7 @@
 
 `BatchType(schema)` is a Beam type constraint, `BatchCoder` writes a batch as a bare Arrow IPC message (the format's
 "encapsulated message", without the schema, which the coder holds once), so that a slice costs only its own rows.
+(Excepted are unions and views inside list views, of which Arrow writes the whole parent.)
 Source: Apache Arrow columnar format, "Serialization and Interprocess Communication (IPC)".
 """
 
@@ -16,7 +17,7 @@ from apache_beam.coders.coders import FastCoder
 from apache_beam.pvalue import PCollection
 from apache_beam.typehints import typehints as hints
 
-from blocks.core import labels
+from blocks.core import labels, nested
 from blocks.core.errors import BatchTypeError, Problem, SchemaError, all_problems
 
 # A query engine's fixed costs vanish at tens of thousands of rows; a few MiB keep a stage's memory small.
@@ -45,7 +46,8 @@ class BatchType(hints.TypeConstraint):
         return isinstance(other, BatchType) and self.schema.equals(other.schema, check_metadata=True)
 
     def __hash__(self) -> int:
-        return hash((BatchType, self.schema.serialize().to_pybytes()))
+        # Metadata has no order, so equal schemas may serialize to different bytes.
+        return hash((BatchType, tuple((field.name, str(field.type), field.nullable) for field in self.schema)))
 
     def __repr__(self) -> str:
         return f"BatchType[{', '.join(f'{field.name}: {field.type}' for field in self.schema)}]"
@@ -77,7 +79,70 @@ def _schema_problems(schema: pa.Schema) -> Iterator[Problem]:
 
 def has_dictionary(data_type: pa.DataType) -> bool:
     """Whether the type is, or holds at any depth, a dictionary."""
-    return pat.is_dictionary(data_type) or any(has_dictionary(child.type) for _, child in labels.children(data_type))
+    return pat.is_dictionary(data_type) or any(map(has_dictionary, _inner_types(data_type)))
+
+
+def _inner_types(data_type: pa.DataType) -> list[pa.DataType]:
+    if isinstance(data_type, pa.BaseExtensionType):
+        return [data_type.storage_type]
+    return [data_type.field(position).type for position in range(data_type.num_fields)]
+
+
+def size_of(batch: pa.RecordBatch) -> int:
+    """Bytes that the rows of a batch need, without what a slice leaves out of its parent."""
+    wire = _wire_schema(batch.schema)
+    return int(batch.nbytes) if wire is batch.schema else int(pa.ipc.get_record_batch_size(_cast(batch, wire)))
+
+
+def take(batch: pa.RecordBatch, rows: pa.Array) -> pa.RecordBatch:
+    """The rows at these places; Arrow's own `take` has no kernel for views."""
+    wire = _wire_schema(batch.schema)
+    if wire is batch.schema:
+        return batch.take(rows)
+    return _cast(_cast(batch, wire).take(rows), batch.schema)
+
+
+def _wire_schema(schema: pa.Schema) -> pa.Schema:
+    """What a schema's batches are written as; the schema itself if it holds no views."""
+    if not any(_has_views(field.type) for field in schema):
+        return schema
+    return pa.schema([field.with_type(_wire_type(field.type)) for field in schema])
+
+
+def _has_views(data_type: pa.DataType) -> bool:
+    # Arrow casts no list view to one of other items, so views inside of it are written as they are.
+    return (
+        pat.is_string_view(data_type)
+        or pat.is_binary_view(data_type)
+        or (
+            nested.is_nested(data_type)
+            and not (pat.is_list_view(data_type) or pat.is_large_list_view(data_type))
+            and any(map(_has_views, _inner_types(data_type)))
+        )
+    )
+
+
+def _wire_type(data_type: pa.DataType) -> pa.DataType:
+    """The type with views as plain types: a slice of views keeps, and would write, all characters of its parent."""
+    if not _has_views(data_type):
+        return data_type
+    if pat.is_string_view(data_type):
+        return pa.large_string()
+    if pat.is_binary_view(data_type):
+        return pa.large_binary()
+    fields = [child.with_type(_wire_type(child.type)) for _, child in labels.children(data_type)]
+    if pat.is_struct(data_type):
+        return pa.struct(fields)
+    if pat.is_map(data_type):
+        return pa.map_(*fields, keys_sorted=data_type.keys_sorted)
+    if pat.is_fixed_size_list(data_type):
+        return pa.list_(fields[0], data_type.list_size)
+    return pa.large_list(fields[0]) if pat.is_large_list(data_type) else pa.list_(fields[0])
+
+
+def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _kind(value: object) -> str:
@@ -86,9 +151,9 @@ def _kind(value: object) -> str:
     return f"a {type(value).__module__}.{type(value).__qualname__}"
 
 
-class _BatchCoderImpl(coder_impl.CoderImpl):  # type: ignore[misc]
+class _BatchCoderImpl(coder_impl.CoderImpl):
     def __init__(self, schema: pa.Schema) -> None:
-        self._schema = schema
+        self._schema, self._wire = schema, _wire_schema(schema)
 
     def _checked(self, batch: Any) -> pa.RecordBatch:
         # A message of another schema would decode to wrong values without a word.
@@ -98,25 +163,26 @@ class _BatchCoderImpl(coder_impl.CoderImpl):  # type: ignore[misc]
                 where="the coder of a PCollection of batches",
                 fix="make the step that produced it return batches of the schema that it declares",
             )
-        return batch
+        return batch if self._wire is self._schema else _cast(batch, self._wire)
 
     def encode_to_stream(self, batch: Any, out: Any, nested: bool) -> None:
-        out.write(self._checked(batch).serialize().to_pybytes(), nested)
+        out.write(self.encode(batch), nested)
 
     def decode_from_stream(self, stream: Any, nested: bool) -> pa.RecordBatch:
-        return pa.ipc.read_record_batch(pa.py_buffer(stream.read_all(nested)), self._schema)
+        return self.decode(stream.read_all(nested))
 
     def encode(self, batch: Any) -> bytes:
         return bytes(self._checked(batch).serialize().to_pybytes())
 
     def decode(self, encoded: bytes) -> pa.RecordBatch:
-        return pa.ipc.read_record_batch(pa.py_buffer(encoded), self._schema)
+        batch = pa.ipc.read_record_batch(pa.py_buffer(encoded), self._wire)
+        return batch if self._wire is self._schema else _cast(batch, self._schema)
 
     def estimate_size(self, batch: Any, nested: bool = False) -> int:
-        return int(pa.ipc.get_record_batch_size(batch)) + (4 if nested else 0)
+        return int(pa.ipc.get_record_batch_size(self._checked(batch))) + (4 if nested else 0)
 
 
-class BatchCoder(FastCoder):  # type: ignore[misc]
+class BatchCoder(FastCoder):
     """Writes batches of one schema as bare Arrow IPC messages.
 
     Args:

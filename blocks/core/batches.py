@@ -10,13 +10,14 @@ from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
 from blocks.core import guards, labels
-from blocks.core.batch_type import MAX_BYTES, MAX_ROWS, BatchCoder, BatchType, schema_of
+from blocks.core.batch_type import MAX_BYTES, MAX_ROWS, BatchCoder, BatchType, schema_of, size_of
 from blocks.core.block import BatchBlock, pieces
-from blocks.core.dictionaries import decode_array, decode_schema
+from blocks.core.dictionaries import decode_schema
 from blocks.core.errors import BatchTypeError, ConfigError, Problem, RejectedRecordError, SchemaError, all_problems
 from blocks.core.labels import event_time_of
 from blocks.core.policy import PolicySource, check_destination, read_policy
-from blocks.core.row_types import arrow_schema_of, batch_maker, row_maker, row_type_of
+from blocks.core.row_types import arrow_schema_of, row_type_of
+from blocks.core.row_values import batch_maker, row_maker
 from blocks.core.times import earliest, micros
 
 __all__ = ["AsBatches", "AsRows", "BatchCoder", "BatchType", "UnionBatches"]
@@ -25,7 +26,7 @@ __all__ = ["AsBatches", "AsRows", "BatchCoder", "BatchType", "UnionBatches"]
 _FIRST_ROWS = 256
 
 
-class AsBatches(beam.PTransform):  # type: ignore[misc]
+class AsBatches(beam.PTransform):
     """Gathers rows into Arrow batches.
 
     Input: beam.Row, NamedTuples or dataclasses.
@@ -33,7 +34,8 @@ class AsBatches(beam.PTransform):  # type: ignore[misc]
     with the earliest event time as timestamp (that of the event-time column, or else of the elements).
     Rejects: none; a value that does not fit its column stops the pipeline with the column's name.
     Nulls: kept; an error in a column that is not nullable.
-    State: none; rows wait in memory until the end of the bundle at most, so no watermark passes them.
+    State: none; rows wait in memory until the end of the bundle at most, so no watermark passes them. However many
+    windows there are, about four batches of rows wait at a time.
     Cost: one Python object a value; keep rows for where one row must meet another.
 
     Args:
@@ -52,10 +54,14 @@ class AsBatches(beam.PTransform):  # type: ignore[misc]
         super().__init__()
         with all_problems("AsBatches", ConfigError) as problems:
             for name, value in (("max_rows", max_rows), ("max_bytes", max_bytes)):
-                if value < 1:
-                    problems.append(
-                        Problem(f"expected at least 1, got {value}", name, f"leave out {name} for the default")
-                    )
+                if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                    what = f"expected a whole number of at least 1, got {value!r}"
+                    problems.append(Problem(what, name, f"leave out {name} for the default"))
+            if schema is not None and not isinstance(schema, pa.Schema):
+                what = f"expected a pyarrow.Schema, got a {type(schema).__name__}"
+                problems.append(Problem(what, "schema", "read it with blocks.read_schema(path)"))
+            elif schema is not None and not schema.names:
+                problems.append(Problem("there are no columns", "schema", "name at least one"))
         self._schema, self._max_rows, self._max_bytes = schema, max_rows, max_bytes
 
     def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
@@ -73,7 +79,7 @@ class AsBatches(beam.PTransform):  # type: ignore[misc]
         return pcoll | "Gather" >> beam.ParDo(gather).with_output_types(BatchType(schema))
 
 
-class _Gather(beam.DoFn):  # type: ignore[misc]
+class _Gather(beam.DoFn):
     def __init__(self, schema: pa.Schema, max_rows: int, max_bytes: int) -> None:
         self._schema, self._max_rows, self._max_bytes = schema, max_rows, max_bytes
         self._limit = min(max_rows, _FIRST_ROWS)
@@ -85,26 +91,30 @@ class _Gather(beam.DoFn):  # type: ignore[misc]
     def start_bundle(self) -> None:
         self._rows: dict[Any, list[Any]] = {}
         self._first: dict[Any, Timestamp] = {}
+        self._waiting = 0
 
     def process(
         self, row: Any, timestamp: Any = beam.DoFn.TimestampParam, window: Any = beam.DoFn.WindowParam
     ) -> Iterator[Any]:
         rows = self._rows.setdefault(window, [])
         rows.append(row)
+        self._waiting += 1
         self._first[window] = min(timestamp, self._first.get(window, timestamp))
         if len(rows) >= self._limit:
-            for value in self._flush(window):
-                yield TimestampedValue(value.value, value.timestamp)
+            yield from self._flush(window)
+        elif self._waiting >= 4 * self._limit:
+            yield from self.finish_bundle()
 
     def finish_bundle(self) -> Iterator[Any]:
         for window in list(self._rows):
             yield from self._flush(window)
 
     def _flush(self, window: Any) -> Iterator[WindowedValue]:
-        batch = self._make(self._rows.pop(window))
-        first = self._first.pop(window)
+        rows, first = self._rows.pop(window), self._first.pop(window)
+        self._waiting -= len(rows)
+        batch = self._make(rows)
         # From now on the width of a row is known, and a batch can aim at its size in bytes.
-        width = max(batch.nbytes // batch.num_rows, 1)
+        width = max(size_of(batch) // batch.num_rows, 1)
         self._limit = max(min(self._max_rows, self._max_bytes // width), 1)
         for piece in pieces(batch, self._max_rows, self._max_bytes):
             yield WindowedValue(piece, self._time(piece, window, first), (window,))
@@ -123,7 +133,7 @@ class _Gather(beam.DoFn):  # type: ignore[misc]
         return min(max(at, MIN_TIMESTAMP), last)
 
 
-class AsRows(beam.PTransform):  # type: ignore[misc]
+class AsRows(beam.PTransform):
     """Takes batches apart into beam.Rows, for code that works row by row.
 
     Rows go to code that nobody here knows, so this is a destination of the policy (`rows`) like a table.
@@ -157,12 +167,12 @@ class AsRows(beam.PTransform):  # type: ignore[misc]
         return pcoll | "Rows" >> beam.ParDo(_TakeApart(schema)).with_output_types(rows)
 
 
-class _TakeApart(beam.DoFn):  # type: ignore[misc]
+class _TakeApart(beam.DoFn):
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
 
     def setup(self) -> None:
-        self._make = row_maker(self._schema)
+        self._make = row_maker(self._schema, "AsRows")
         self._event_time = event_time_of(self._schema)
 
     def process(
@@ -178,14 +188,15 @@ class _TakeApart(beam.DoFn):  # type: ignore[misc]
             yield TimestampedValue(row, min(max(stamp, MIN_TIMESTAMP), last, MAX_TIMESTAMP))
 
 
-class UnionBatches(beam.PTransform):  # type: ignore[misc]
+class UnionBatches(beam.PTransform):
     """Merges PCollections of batches into one, columns matched by name.
 
     Beam's own Flatten of unequal batch types falls back to pickling; this gives all inputs one type first.
 
-    Input: a tuple or dict of PCollections of batches in the same windows.
+    Input: a tuple or dict of PCollections of batches in the same windows (one PCollection alone is passed on).
     Output: all rows, in the column order of the first input. A column has the labels of all inputs (of several labels
-    the strictest wins later); it is nullable if it is in one of them.
+    the strictest wins later), but none if one input calls it public and another does not label it. It is nullable if it
+    is in one of them, and a key if it is in all that have it.
     Rejects: none. Nulls: kept, and `missing="null"` adds them.
     State: none. Cost: none where the types are equal, otherwise metadata and column order only.
 
@@ -193,7 +204,9 @@ class UnionBatches(beam.PTransform):  # type: ignore[misc]
       missing: what to do with a column that an input lacks: `error`, or `null` to fill it with nulls.
 
     Raises:
-      SchemaError: every column that is missing, has another type, or is masked in another way, in one error.
+      SchemaError: every column that is missing, has another type, is masked in another way or has other labels below
+        it, and two event times, in one error.
+      ConfigError: inputs in different windows.
 
     Example:
       >>> (cards, transfers) | UnionBatches()
@@ -207,18 +220,29 @@ class UnionBatches(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, pcolls: Any) -> beam.PCollection:
         """Applies the block."""
+        if isinstance(pcolls, beam.PCollection):
+            pcolls = (pcolls,)
         inputs = list(pcolls.values() if isinstance(pcolls, dict) else pcolls)
         if not inputs:
             raise ConfigError("nothing to merge", where="UnionBatches", fix="give at least one PCollection")
-        schema = union_schema([schema_of(one, "UnionBatches") for one in inputs], self._missing == "null")
-        aligned = [one | f"Input {number}" >> _Align(schema) for number, one in enumerate(inputs)]
+        schemas = [schema_of(one, "UnionBatches") for one in inputs]
+        schema = union_schema(schemas, self._missing == "null")
+        windows = [one.windowing.windowfn for one in inputs]
+        for number, window in enumerate(windows):
+            if window != windows[0]:
+                what = f"input {number} is in windows of {window}, input 0 of {windows[0]}"
+                raise ConfigError(what, where="UnionBatches", fix="put WindowRows after it, or the same before each")
+        aligned = [
+            one | f"Input {number}" >> _Align(schema, keeps_rows=event_time_of(schema) == event_time_of(given))
+            for number, (one, given) in enumerate(zip(inputs, schemas, strict=True))
+        ]
         return tuple(aligned) | beam.Flatten()
 
 
 class _Align(BatchBlock):
-    def __init__(self, schema: pa.Schema) -> None:
+    def __init__(self, schema: pa.Schema, keeps_rows: bool) -> None:
         super().__init__()
-        self._schema = schema
+        self._schema, self.keeps_rows = schema, keeps_rows
 
     @property
     def block_name(self) -> str:
@@ -233,7 +257,7 @@ class _Align(BatchBlock):
 
         def align(batch: pa.RecordBatch) -> pa.RecordBatch:
             columns = [
-                pa.nulls(batch.num_rows, field.type) if place < 0 else decode_array(batch.column(place))
+                pa.nulls(batch.num_rows, field.type) if place < 0 else batch.column(place)
                 for field, place in zip(wanted, places, strict=True)
             ]
             return pa.RecordBatch.from_arrays(columns, schema=wanted)
@@ -260,10 +284,23 @@ def union_schema(schemas: Iterable[pa.Schema], fill_missing: bool = False) -> pa
                 problems.append(Problem(f"input {lacking[0]} does not have it", where, "add it, or use missing='null'"))
             elif lacking:
                 merged[name] = field.with_nullable(True)
-    times = [name for name, field in merged.items() if labels.is_event_time(field)]
-    for name in times[1:]:
-        merged[name] = labels.put(merged[name], {labels.EVENT_TIME: None})
-    return pa.schema(list(merged.values()))
+        times = {time: number for number, schema in enumerate(schemas) if (time := event_time_of(schema))}
+        for time in list(times)[1:]:
+            what = f"input {times[time]} has the event time `{time}`, an earlier one `{next(iter(times))}`"
+            fix = "mark the same column in both: blocks.core.labels.with_event_time"
+            problems.append(Problem(what, f"column `{time}`", fix))
+    for name, field in merged.items():
+        marks = [schema.field(name) for schema in schemas if name in schema.names]
+        merged[name] = labels.put(
+            field,
+            {
+                labels.EVENT_TIME: "true" if name in times else None,
+                labels.KEY: "true" if all(map(labels.is_key, marks)) else None,
+                labels.LABEL: _merged_labels(marks),
+            },
+        )
+    first = schemas[0].metadata
+    return pa.schema(list(merged.values()), first if all(schema.metadata == first for schema in schemas) else None)
 
 
 def _merged(first: pa.Field, other: pa.Field, number: int, problems: list[Problem]) -> pa.Field:
@@ -271,12 +308,26 @@ def _merged(first: pa.Field, other: pa.Field, number: int, problems: list[Proble
     if not first.type.equals(other.type):
         what = f"input {number} has {other.type}, an earlier one {first.type}"
         problems.append(Problem(what, where, "cast one of them"))
-    elif not first.type.equals(other.type, check_metadata=True):
-        problems.append(
-            Problem(f"input {number} has other labels below it than an earlier one", where, "label both schemas alike")
-        )
-    if labels.get(first, labels.MASKED) != labels.get(other, labels.MASKED):
+    elif _meaning_below(first.type) != _meaning_below(other.type):
+        what = f"input {number} has other labels or masks below it than an earlier one"
+        problems.append(Problem(what, where, "label and mask both schemas alike"))
+    if labels.masked_of(first) != labels.masked_of(other):
         what = f"input {number} is masked in another way (method, key) than an earlier one"
         problems.append(Problem(what, where, "mask both alike"))
-    both = labels.with_labels(first, labels.labels_of(first) | labels.labels_of(other))
-    return both.with_nullable(first.nullable or other.nullable)
+    return first.with_nullable(first.nullable or other.nullable)
+
+
+def _merged_labels(fields: list[pa.Field]) -> str | None:
+    """All labels; none where one field is public and another unlabelled, for nobody said that this one is public."""
+    found = [labels.labels_of(field) for field in fields]
+    merged = frozenset[str]().union(*found)
+    unlabelled = merged == {labels.PUBLIC} and not all(found)
+    return None if unlabelled else ",".join(sorted(merged)) or None
+
+
+def _meaning_below(data_type: pa.DataType) -> list[Any]:
+    """Labels and masks of the fields below a type, at every depth."""
+    return [
+        (labels.labels_of(child), labels.masked_of(child), _meaning_below(child.type))
+        for _, child in labels.children(data_type)
+    ]

@@ -8,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -16,12 +16,17 @@ from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import TimestampedValue
 
 from blocks.core import guards
-from blocks.core.batch_type import MAX_BYTES, MAX_ROWS, BatchType, schema_of
+from blocks.core.batch_type import MAX_BYTES, MAX_ROWS, BatchType, schema_of, size_of
+from blocks.core.errors import BatchTypeError
 from blocks.core.labels import event_time_of
 from blocks.core.rejects import REJECT_SCHEMA, REJECTS_TAG, Reject, Rejects, reject_batch, stop_at
 from blocks.core.times import earliest
 
-BatchOutput = pa.RecordBatch | Iterable[pa.RecordBatch]
+if TYPE_CHECKING:
+    # pyarrow has no types, and mypy takes no union of what it does not know.
+    BatchOutput = Any
+else:
+    BatchOutput = pa.RecordBatch | Iterable[pa.RecordBatch]
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class StepMetrics:
         self.busy_us = Metrics.counter("blocks", f"{block}:busy_us")
 
 
-class BatchBlock(beam.PTransform, ABC):  # type: ignore[misc]
+class BatchBlock(beam.PTransform, ABC):
     """A block from batches to batches, row by row or row to rows, without state.
 
     Subclasses give `output_schema` and `batch_function`, and set `rejects` where they can reject rows.
@@ -58,6 +63,8 @@ class BatchBlock(beam.PTransform, ABC):  # type: ignore[misc]
 
     rejects: Rejects | None = None
     can_reject: bool = False
+    # Every input batch gives one batch of the same rows in the same order.
+    keeps_rows: bool = False
 
     @property
     def block_name(self) -> str:
@@ -91,14 +98,15 @@ class BatchBlock(beam.PTransform, ABC):  # type: ignore[misc]
         return outputs.rows
 
     def __getstate__(self) -> dict[str, Any]:
-        # The handler holds PCollections, which belong to the pipeline and not to the worker.
-        return {**self.__dict__, "rejects": None if self.rejects is None else self.rejects.settings()}
+        # The handler holds PCollections, which belong to the pipeline and not to the worker; so does `pipeline`.
+        settings = None if self.rejects is None else self.rejects.settings()
+        return {**self.__dict__, "rejects": settings, "pipeline": None}
 
 
-class _BatchDoFn(beam.DoFn):  # type: ignore[misc]
+class _BatchDoFn(beam.DoFn):
     def __init__(self, block: BatchBlock, schema: pa.Schema, output: pa.Schema) -> None:
         self._block, self._schema, self._output = block, schema, output
-        self._stops = block.rejects is None
+        self._stops = block.rejects is None or not block.can_reject
 
     def setup(self) -> None:
         self._function = self._block.batch_function(self._schema)
@@ -106,35 +114,67 @@ class _BatchDoFn(beam.DoFn):  # type: ignore[misc]
         self._event_time = event_time_of(self._output)
 
     def process(self, batch: Any, timestamp: Any = beam.DoFn.TimestampParam) -> Iterator[Any]:
-        start = time.perf_counter_ns()
         self._metrics.rows_in.inc(batch.num_rows)
+        start = time.perf_counter_ns()
         outcome = self._function(batch)
+        self._metrics.busy_us.inc((time.perf_counter_ns() - start) // 1000)
         if not isinstance(outcome, Outcome):
             outcome = Outcome(outcome)
-        produced = [outcome.rows] if isinstance(outcome.rows, pa.RecordBatch) else list(outcome.rows)
-        self._metrics.busy_us.inc((time.perf_counter_ns() - start) // 1000)
         if outcome.rejects:
             if self._stops:
                 stop_at(outcome.rejects[0])
             self._metrics.rows_rejected.inc(len(outcome.rejects))
-            yield beam.pvalue.TaggedOutput(REJECTS_TAG, reject_batch(outcome.rejects))
-        for part in produced:
+            for piece in pieces(reject_batch(outcome.rejects)):
+                yield beam.pvalue.TaggedOutput(REJECTS_TAG, piece)
+        for part in map(self._declared, self._produced(outcome.rows)):
             self._metrics.rows_out.inc(part.num_rows)
-            # A filter may have taken the earliest row away; a batch of another number of rows is looked at again.
-            same = part.num_rows == batch.num_rows
             for piece in pieces(part):
-                at = None if same and piece is part else earliest(piece, self._event_time)
+                # Rows may be gone, the earliest one among them; only a block that keeps all rows keeps the timestamp.
+                at = None if self._block.keeps_rows and piece is part else earliest(piece, self._event_time)
                 yield piece if at is None else TimestampedValue(piece, max(at, timestamp))
+
+    def _produced(self, rows: BatchOutput) -> Iterator[pa.RecordBatch]:
+        """The batches one by one, never all at once: an explosion may be far larger than its input."""
+        if isinstance(rows, pa.RecordBatch):
+            yield rows
+            return
+        produced = iter(rows)
+        while True:
+            start = time.perf_counter_ns()
+            part = next(produced, None)
+            self._metrics.busy_us.inc((time.perf_counter_ns() - start) // 1000)
+            if part is None:
+                return
+            yield part
+
+    def _declared(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The batch with the declared schema, labels included, on every runner, encoded or not."""
+        if batch.schema.equals(self._output, check_metadata=True):
+            return batch
+        if not batch.schema.equals(self._output):
+            raise BatchTypeError(
+                f"the batch function gave {_columns(batch.schema)}, and the block declares {_columns(self._output)}",
+                where=self._block.block_name,
+                fix="make output_schema and batch_function agree on names, order, types and nullability",
+            )
+        # Labels below the top level are part of the columns' own types.
+        return batch.cast(self._output)
+
+
+def _columns(schema: pa.Schema) -> str:
+    return "[" + ", ".join(f"{field.name}: {field.type}" + " not null" * (not field.nullable) for field in schema) + "]"
 
 
 def pieces(batch: pa.RecordBatch, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> Iterator[pa.RecordBatch]:
     """Slices of a batch within both bounds (a single row may be larger); nothing for an empty batch."""
-    if batch.num_rows == 0:
+    rows = batch.num_rows
+    if rows == 0:
         return
-    width = max(batch.nbytes // batch.num_rows, 1)
-    step = max(min(max_rows, max_bytes // width), 1)
-    if step >= batch.num_rows:
+    size = size_of(batch)
+    if rows <= max_rows and (size <= max_bytes or rows == 1):
         yield batch
         return
-    for start in range(0, batch.num_rows, step):
-        yield batch.slice(start, step)
+    step = max(min(max_rows, max_bytes * rows // max(size, 1)), 1)
+    for start in range(0, rows, step):
+        # Rows differ in width: a slice may still be too large.
+        yield from pieces(batch.slice(start, step), max_rows, max_bytes)

@@ -4,18 +4,20 @@ Every block calls `watch`, which makes the pipeline check itself once, at the st
 `with beam.Pipeline()`), when all transforms are known. Decision: docs/decisions/0003-guards-at-run.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
+from apache_beam import coders
 from apache_beam.pipeline import AppliedPTransform, Pipeline, PipelineVisitor
 from apache_beam.runners.common import DoFnSignature
 from apache_beam.transforms.core import CombineGlobally, CombinePerKey, Flatten, ParDo, WindowInto
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.typehints import typehints as hints
+from apache_beam.typehints.row_type import RowTypeConstraint
 
-from blocks.core.batch_type import BatchType
+from blocks.core.batch_type import BatchCoder, BatchType
 from blocks.core.errors import BatchTypeError, PrivacyError, Problem, all_problems
 from blocks.core.policy import NO_POLICY, Policy, refusals
 
@@ -71,7 +73,7 @@ def check_pipeline(pipeline: Pipeline) -> None:
         problems.extend(visitor.resting)
 
 
-class _Visitor(PipelineVisitor):  # type: ignore[misc]
+class _Visitor(PipelineVisitor):
     def __init__(self, policies: list[Policy]) -> None:
         self._policies = policies
         self._consumed: set[Any] = set()
@@ -108,24 +110,32 @@ class _Visitor(PipelineVisitor):  # type: ignore[misc]
             return
         if any(isinstance(parent.transform, SplitsByWindow) for parent in self._open):
             return
-        if any(list(_batch_types(source.element_type)) for source in node.inputs):
+        if any(_batch_types(source.element_type) for source in node.inputs):
             what = "WindowInto would put a whole batch into the window of its earliest row"
             self._windowed.append(Problem(what, f"`{node.full_label}`", "use blocks.WindowRows(windowfn) instead"))
 
     def _rest(self, node: AppliedPTransform) -> None:
-        if any(isinstance(parent.transform, _SHUFFLES) for parent in self._open):
-            return
         if isinstance(node.transform, _SHUFFLES):
-            for source in node.inputs:
-                self._check(node, source.element_type, "shuffle")
+            self._check(node, node.inputs, "shuffle")
         elif isinstance(node.transform, ParDo):
-            for side in node.side_inputs:
-                self._check(node, side.pvalue.element_type, "shuffle")
-            if DoFnSignature(node.transform.fn).is_stateful_dofn():
-                for source in node.inputs:
-                    self._check(node, source.element_type, "state")
+            self._check(node, [side.pvalue for side in node.side_inputs], "shuffle")
+            signature = DoFnSignature(node.transform.fn)
+            if signature.is_stateful_dofn():
+                # Runners bring the elements of a key together before they give them to it.
+                self._check(node, node.inputs, "shuffle")
+            if signature.is_stateful_dofn() or signature.is_splittable_dofn():
+                # What is left of a split element is part of a checkpoint.
+                self._check(node, node.inputs, "state")
 
-    def _check(self, node: AppliedPTransform, element_type: Any, destination: str) -> None:
+    def _check(self, node: AppliedPTransform, sources: Iterable[Any], destination: str) -> None:
+        inside = any(isinstance(parent.transform, _SHUFFLES) for parent in self._open)
+        if inside and destination == "shuffle":
+            # The outermost says it.
+            return
+        for source in sources:
+            self._check_type(node, source.element_type, destination)
+
+    def _check_type(self, node: AppliedPTransform, element_type: Any, destination: str) -> None:
         for batch_type in _batch_types(element_type):
             for policy in self._policies:
                 for problem in refusals(batch_type.schema, policy, destination):
@@ -142,36 +152,59 @@ _FIX = (
 )
 
 
-def _batch_types(element_type: Any) -> Iterator[BatchType]:
+def _batch_types(element_type: Any) -> list[BatchType]:
+    """Every batch type in a type, as often as it stands there."""
     if isinstance(element_type, BatchType):
-        yield element_type
-    elif isinstance(element_type, hints.TypeConstraint):
-        for inner in _inner(element_type):
-            yield from _batch_types(inner)
+        return [element_type]
+    return [found for inner in _inner(element_type) for found in _batch_types(inner)]
 
 
-def _inner(element_type: hints.TypeConstraint) -> list[Any]:
-    # A union does not count its members as inner types.
-    return list(getattr(element_type, "union_types", ())) or list(element_type._inner_types())
+def _inner(element_type: Any) -> list[Any]:
+    """The types that a type is made of."""
+    if isinstance(element_type, RowTypeConstraint):
+        return [kind for _, kind in element_type._fields]
+    if isinstance(element_type, hints.TypeConstraint):
+        # A union does not count its members as inner types.
+        return list(getattr(element_type, "union_types", ())) or list(element_type._inner_types())
+    return []
+
+
+def _within(element_type: Any) -> Iterator[Any]:
+    """A type and everything that it is made of."""
+    yield element_type
+    for inner in _inner(element_type):
+        yield from _within(inner)
+
+
+def _is_open(element_type: Any) -> bool:
+    """Whether a type does not say what it is."""
+    return element_type in (hints.Any, object, None) or isinstance(element_type, hints.TypeVariable)
 
 
 def _pickled(node: AppliedPTransform, element_type: Any) -> str:
     """Why batches would be pickled on an edge; empty if they would not."""
-    if isinstance(element_type, type) and issubclass(element_type, pa.RecordBatch | pa.Table):
-        return f"the type is {element_type.__name__}, which has no schema"
-    if element_type in (hints.Any, object, None):
-        takes = [kind for source in node.inputs for kind in _batch_types(source.element_type)]
-        if takes and isinstance(node.transform, ParDo | Flatten):
+    for inner in _within(element_type):
+        if isinstance(inner, type) and issubclass(inner, pa.RecordBatch | pa.Table):
+            return f"the type is {inner.__name__}, which has no schema"
+    if isinstance(node.transform, ParDo | Flatten) and any(_is_open(inner) for inner in _within(element_type)):
+        taken = [*node.inputs, *(side.pvalue for side in node.side_inputs)]
+        if any(_batch_types(source.element_type) for source in taken):
             return "the step takes batches and does not say what it gives"
-    if isinstance(element_type, hints.UnionConstraint) and not hints.is_nullable(element_type):
-        kinds = list(_batch_types(element_type))
-        return f"the type is a union of {len(element_type.union_types)}" if kinds else ""
-    if isinstance(element_type, hints.TypeConstraint) and not isinstance(element_type, BatchType):
-        return next((why for inner in _inner(element_type) if (why := _pickled_inside(inner))), "")
+    kinds = _batch_types(element_type)
+    if kinds and len(kinds) != _batch_coders(element_type):
+        return f"Beam has no coder for {element_type}"
     return ""
 
 
-def _pickled_inside(inner: Any) -> str:
-    if isinstance(inner, type) and issubclass(inner, pa.RecordBatch | pa.Table):
-        return f"the type holds {inner.__name__}, which has no schema"
-    return ""
+def _batch_coders(element_type: Any) -> int:
+    """How many batch coders Beam uses for a type; fewer than its batch types means that it pickles some of them."""
+    try:
+        waiting: list[Any] = [coders.registry.get_coder(element_type)]
+    except (TypeError, ValueError, AttributeError):
+        return 0
+    count = 0
+    while waiting:
+        coder = waiting.pop()
+        count += isinstance(coder, BatchCoder)
+        waiting += coder._get_component_coders()
+    return count

@@ -6,8 +6,8 @@ from `register_key_source`, for secret managers. The secret may be any text of a
 """
 
 import base64
-import binascii
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from blocks.core.errors import MaskKeyError, nearest
 
 MIN_BYTES = 16
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NO_URI = ("a key is a URI, and this is none", "write env:NAME or file:PATH, never the secret itself")
 
 
 def _from_environment(name: str) -> bytes:
@@ -53,14 +55,14 @@ def register_key_source(scheme: str, read: Callable[[str], bytes]) -> None:
 
 def key_uri_problem(uri: str) -> tuple[str, str] | None:
     """(what, fix) when a URI cannot be a key's, without opening it; None when it can."""
+    # The text may be a secret that was pasted in by mistake: no part of it is ever repeated.
     scheme, colon, rest = uri.partition(":")
-    if not colon or not rest:
-        # The text may be a secret that was pasted in by mistake: never repeat it.
-        return "a key is a URI, and this is none", "write env:NAME or file:PATH, never the secret itself"
+    if not colon or not rest or not scheme.isidentifier():
+        return _NO_URI
     if scheme not in _SOURCES:
-        if not scheme.isidentifier() or len(scheme) > 16:
-            return "a key is a URI, and this is none", "write env:NAME or file:PATH, never the secret itself"
-        return f"unknown kind of key URI `{scheme}:`", nearest(scheme, _SOURCES)
+        return "a key URI of an unknown kind", f"{nearest(scheme, _SOURCES)}; see register_key_source for others"
+    if scheme == "env" and not _VARIABLE.fullmatch(rest):
+        return "what follows `env:` is not the name of a variable", _NO_URI[1]
     return None
 
 
@@ -99,12 +101,30 @@ class KeyRing:
             raise MaskKeyError(f"the policy has no key `{name}`", where="keys", fix=nearest(name, self._uris))
         scheme, _, rest = uri.partition(":")
         where = f"key `{name}`"
+        read = _SOURCES.get(scheme)
+        if read is None:
+            raise MaskKeyError(
+                "a key URI of a kind that this worker does not know",
+                where=where,
+                fix="call register_key_source in a module that every worker imports",
+            )
         try:
-            secret = _decoded(_SOURCES[scheme](rest))
+            found = read(rest)
+            if not isinstance(found, bytes):
+                raise TypeError
         except MaskKeyError as error:
             raise MaskKeyError(error.what, where=where, fix=error.fix) from None
-        except (binascii.Error, ValueError):
-            # Their messages can show characters of the secret.
+        except Exception as cause:
+            # A source of the user's own raises what it likes, and its message can show the secret.
+            raise MaskKeyError(
+                f"the source of the key failed ({type(cause).__name__})",
+                where=where,
+                fix="try the source by itself on a worker; it gives bytes",
+            ) from None
+        try:
+            secret = _decoded(found)
+        except ValueError:
+            # The message can show characters of the secret.
             raise MaskKeyError(
                 "the key says hex: or base64: and is not", where=where, fix="check the secret's encoding"
             ) from None

@@ -57,8 +57,19 @@ class Masked:
 
     @classmethod
     def from_json(cls, text: str) -> "Masked":
-        """The reverse of `to_json`."""
-        return cls(**json.loads(text))
+        """The reverse of `to_json`.
+
+        Raises:
+          SchemaError: not a mask mark, or one of another version.
+        """
+        try:
+            return cls(**json.loads(text))
+        except (ValueError, TypeError):
+            raise SchemaError(
+                "metadata that is no mask mark of this version",
+                where=f"field metadata `{MASKED}`",
+                fix="take the schema that MaskColumns gave, or read and mask the original again",
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +97,13 @@ def get(field: pa.Field, key: str) -> str | None:
 
 def put(field: pa.Field, values: Mapping[str, str | None]) -> pa.Field:
     """The field with metadata set (text) or taken away (None); everything else stays."""
-    metadata = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
-    metadata.update({key: value for key, value in values.items() if value is not None})
+    # Other tools' metadata need not be text.
+    metadata = dict(field.metadata or {})
     for key, value in values.items():
         if value is None:
-            metadata.pop(key, None)
+            metadata.pop(key.encode(), None)
+        else:
+            metadata[key.encode()] = value.encode()
     return field.with_metadata(metadata or None)
 
 

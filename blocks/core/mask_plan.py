@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from blocks.core import labels, nested
+from blocks.core.dictionaries import decode_batch, decode_schema
 from blocks.core.errors import PrivacyError, Problem, SchemaError, all_problems
 from blocks.core.keys import KeyRing
 from blocks.core.labels import Leaf
-from blocks.core.masks import Drop, Keep, Method, Null
+from blocks.core.masks import Drop, Keep, Method
 from blocks.core.policy import Policy, refusal
 
 Convert = Callable[[pa.Array], pa.Array]
@@ -62,9 +63,8 @@ class MaskPlan:
         schema = self.schema
 
         def mask(batch: pa.RecordBatch) -> pa.RecordBatch:
+            batch = decode_batch(batch)
             columns = [convert(batch.column(source)) for source, convert in converts]
-            if not columns:
-                return pa.record_batch([], schema=schema)
             return pa.RecordBatch.from_arrays(columns, schema=schema)
 
         return mask
@@ -88,8 +88,9 @@ def plan_masking(
 
     Raises:
       PrivacyError: every leaf that may not pass, with the line to add.
-      SchemaError: every leaf whose method does not work on its type.
+      SchemaError: every leaf whose method does not work on its type; a result without any column.
     """
+    schema = decode_schema(schema)
     rules = policy.destination(destination, schema)
     refusals: list[Problem] = []
     mistakes: list[Problem] = []
@@ -110,7 +111,14 @@ def plan_masking(
         problems.extend(refusals)
     with all_problems(where, SchemaError) as problems:
         problems.extend(mistakes)
+        if refused == "raise" and len(schema) and not nodes and not mistakes:
+            # Batches without columns have no rows either.
+            fix = "keep or mask at least one column, such as a public one"
+            problems.append(Problem(f"the policy drops every column for `{destination}`", "", fix))
     return MaskPlan(pa.schema([node.field for node in nodes], schema.metadata), nodes, policy.keys)
+
+
+_FOR_KEYS = "use hmac with canonical: none, encrypt, keep or drop for the keys of a map"
 
 
 class _Planner:
@@ -134,9 +142,9 @@ class _Planner:
         method = self._action(Leaf(path, field, names, mark))
         if isinstance(method, Drop):
             return None
-        if key and not method.injective:
+        if key and not method.injective(field.type):
             what = f"`{method.name()}` would make different keys of a map equal"
-            self._mistakes.append(Problem(what, f"field `{path}`", "use hmac, encrypt, keep or drop for map keys"))
+            self._mistakes.append(Problem(what, f"field `{path}`", _FOR_KEYS))
             return None
         try:
             after = method.output_type(field.type)
@@ -147,9 +155,12 @@ class _Planner:
         result = field.with_type(after)
         if (made := method.masked(field.type, label)) is not None:
             # The label may be an ancestor's: beside the mark it must stand on the field itself.
-            result = labels.put(result, {labels.MASKED: made.to_json(), labels.LABEL: ",".join(sorted(names)) or None})
-            if isinstance(method, Null) or not method.injective:
-                result = result.with_nullable(True) if not key else result
+            meaning = {labels.MASKED: made.to_json(), labels.LABEL: ",".join(sorted(names)) or None}
+            # A masked time is not the time of the event, and only some masks still tell rows apart.
+            meaning |= {labels.EVENT_TIME: None, labels.EPOCH: None}
+            meaning |= {} if method.identifies() else {labels.KEY: None}
+            result = labels.put(result, meaning)
+            result = result.with_nullable(True) if method.gives_null else result
         return _Node(source, result, method, label, field.type, ())
 
     def _parent(
@@ -170,6 +181,9 @@ class _Planner:
         if not kept or (is_map and len(kept) < 2):
             # An empty struct or list tells nothing; a map without keys or without values is none.
             return None
+        if len(kept) == len(below) and all(_whole(node) for node in kept):
+            # A list of a fixed size stays one.
+            return _Node(source, field, None, "", field.type, tuple(kept))
         return _Node(source, field.with_type(_type_of(field.type, kept)), None, "", field.type, tuple(kept))
 
 

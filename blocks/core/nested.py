@@ -16,14 +16,29 @@ from blocks.core.labels import is_list
 def plain(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     """The array as one chunk, with list views, fixed-size lists and dictionaries turned into plain lists and values."""
     if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
+        # Arrow has no way to make some empty arrays other than as nulls.
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.nulls(0, array.type)
     if pat.is_dictionary(array.type):
         return plain(array.dictionary_decode())
-    if pat.is_list_view(array.type) or pat.is_fixed_size_list(array.type):
+    if pat.is_fixed_size_list(array.type):
         return array.cast(pa.list_(array.type.value_field))
-    if pat.is_large_list_view(array.type):
-        return array.cast(pa.large_list(array.type.value_field))
+    if pat.is_list_view(array.type) or pat.is_large_list_view(array.type):
+        return _list_of_views(array)
     return array
+
+
+def _list_of_views(array: pa.Array) -> pa.Array:
+    # Arrow's cast makes an offsets buffer that is too short when all lists are empty (pyarrow 25).
+    wide = pat.is_large_list_view(array.type)
+    kind, data_type = (pa.LargeListArray, pa.large_list) if wide else (pa.ListArray, pa.list_)
+    lengths = pc.fill_null(pc.list_value_length(array), 0)
+    mask = array.is_null() if array.null_count else None
+    return kind.from_arrays(_offsets(lengths), array.flatten(), type=data_type(array.type.value_field), mask=mask)
+
+
+def _offsets(lengths: pa.Array) -> pa.Array:
+    """One more than the lengths: the sums, from 0."""
+    return pa.concat_arrays([pa.array([0], lengths.type), pc.cumulative_sum(lengths)])
 
 
 def list_parts(array: pa.Array) -> tuple[pa.Array, pa.Array]:
@@ -36,43 +51,24 @@ def list_parts(array: pa.Array) -> tuple[pa.Array, pa.Array]:
       offsets: len(array) + 1 integers, beginning at 0, never null.
       values: exactly the values that non-null lists hold (struct of key and value for a map).
     """
-    offsets = array.offsets
-    if array.null_count:
-        lengths = pc.fill_null(_lengths(array), 0)
-        values = array.flatten() if not pat.is_map(array.type) else _map_entries(array)
-        start = pa.scalar(0, offsets.type)
-        sums = pc.cumulative_sum(lengths.cast(offsets.type)) if len(array) else pa.array([], offsets.type)
-        return pa.concat_arrays([pa.array([start.as_py()], offsets.type), sums]), values
-    first, last = offsets[0].as_py(), offsets[-1].as_py()
-    entries = _entries(array).slice(first, last - first)
-    return (offsets if first == 0 and offsets.offset == 0 else pc.subtract(offsets, offsets[0])), entries
-
-
-def _lengths(array: pa.Array) -> pa.Array:
     if pat.is_map(array.type):
-        offsets = array.offsets
-        lengths = pc.subtract(offsets[1:], offsets[:-1])
-        return pc.if_else(array.is_valid(), lengths, pa.scalar(None, lengths.type))
-    return pc.list_value_length(array)
-
-
-def _entries(array: pa.Array) -> pa.Array:
-    if not pat.is_map(array.type):
-        return array.values
-    kind = pa.struct([array.type.key_field, array.type.item_field])
-    return pa.StructArray.from_arrays([array.keys, array.items], fields=list(kind))
-
-
-def _map_entries(array: pa.Array) -> pa.Array:
-    # A null map may cover entries, which must not show up: take only those of valid maps.
-    entries, offsets = _entries(array), array.offsets
+        array = _list_of_entries(array)
+    if array.null_count:
+        return _offsets(pc.fill_null(pc.list_value_length(array), 0)), array.flatten()
+    offsets = array.offsets
     first, last = offsets[0].as_py(), offsets[-1].as_py()
-    entries = entries.slice(first, last - first)
-    spans = pc.subtract(offsets, offsets[0])
-    lengths = pc.subtract(spans[1:], spans[:-1])
-    counts = lengths.to_numpy(zero_copy_only=False)
-    keep = pa.array(array.is_valid().to_numpy(zero_copy_only=False).repeat(counts))
-    return entries.filter(keep)
+    values = array.values.slice(first, last - first)
+    return (offsets if first == 0 and offsets.offset == 0 else pc.subtract(offsets, offsets[0])), values
+
+
+def _list_of_entries(array: pa.Array) -> pa.Array:
+    """A map array as a list array of key/value structs."""
+    fields = [array.type.key_field, array.type.item_field]
+    entries = pa.StructArray.from_arrays([array.keys, array.items], fields=fields)
+    # Arrow takes a mask only with offsets that are no slice.
+    first = array.offsets[0]
+    mask = array.is_null() if array.null_count else None
+    return pa.ListArray.from_arrays(pc.subtract(array.offsets, first), entries.slice(first.as_py()), mask=mask)
 
 
 def rebuild_list(array: pa.Array, values: pa.Array, data_type: pa.DataType) -> pa.Array:

@@ -12,7 +12,8 @@
 
 The rules, all of them fail closed:
 
-- The most specific pattern decides: the label itself, then the longest `prefix.*`, then `*`. A column with several labels
+- The most specific pattern decides: the label itself, then the longest `prefix.*`, then `*`. A column with several
+labels
   gets the strictest of their actions.
 - A label that a destination does not name does not pass it. An unlabelled column passes unless the destination is
   `protected`.
@@ -21,6 +22,7 @@ The rules, all of them fail closed:
 - A masked column passes where the policy would mask it in exactly this way (method, key, options), or would keep it.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,7 +33,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from blocks.core import labels, strict_yaml
-from blocks.core.errors import PolicyError, PrivacyError, Problem, all_problems, nearest
+from blocks.core.errors import PolicyError, PrivacyError, Problem, SchemaError, all_problems, nearest
 from blocks.core.keys import KeyRing, key_uri_problem
 from blocks.core.labels import PUBLIC, Leaf, Masked
 from blocks.core.masks import METHOD_NAMES, METHODS, AnyMethod, Drop, Hmac, Keep, Method, strictest
@@ -131,14 +133,25 @@ def accepts(action: Method, leaf: Leaf) -> bool:
     mark = leaf.masked
     if mark is None:
         return False
-    options = action.model_dump(exclude={"method", "key"}, exclude_defaults=True)
+    options = action.options(min(leaf.labels, default=""))
     return (action.name(), action.key_name(), options) == (mark.method, mark.key, dict(mark.options))
 
 
 def method_of(mark: Masked) -> Method:
-    """The method that a mask mark tells of."""
+    """The method that a mask mark tells of.
+
+    Raises:
+      SchemaError: a mark of a method or of options that this version does not have.
+    """
     key = {"key": mark.key} if mark.key else {}
-    return _METHOD.validate_python({"method": mark.method, **key, **mark.options})
+    try:
+        return _METHOD.validate_python({"method": mark.method, **key, **mark.options})
+    except ValidationError:
+        raise SchemaError(
+            f"a mask mark of `{mark.method}` with options that this version does not have",
+            where=f"field metadata `{labels.MASKED}`",
+            fix="read and mask the original again",
+        ) from None
 
 
 def read_policy(source: PolicySource) -> Policy:
@@ -163,11 +176,12 @@ def read_policy(source: PolicySource) -> Policy:
         raise PolicyError(
             f"cannot read the policy: {cause.strerror}", where=str(source), fix="check the path"
         ) from None
-    return _read(str(source), stat.st_mtime_ns, stat.st_size)
+    # A worker reads the same file for every step; the identity of the file is part of what is remembered.
+    return _read(str(source), (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size))
 
 
 @lru_cache(maxsize=64)
-def _read(path: str, _changed: int, _size: int) -> Policy:
+def _read(path: str, _identity: tuple[int, ...]) -> Policy:
     return _validated(strict_yaml.load(path, error=PolicyError))
 
 
@@ -175,61 +189,91 @@ def _deep_copy(source: Any) -> Any:
     return {str(key): _deep_copy(value) for key, value in source.items()} if isinstance(source, Mapping) else source
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    description: str = ""
-    keys: dict[str, str] = Field(default_factory=dict)
-    destinations: dict[str, dict[str, Any]]
+_PARTS = ("description", "keys", "destinations")
+_KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 def _validated(document: strict_yaml.Document) -> Policy:
     with all_problems(document.file, PolicyError) as problems:
-        file = _checked_file(document, problems)
-        keys = dict(file.keys) if file else {}
-        for name, uri in keys.items():
-            if problem := key_uri_problem(uri):
-                problems.append(Problem(problem[0], document.where(("keys", name)), problem[1]))
-        destinations: dict[str, Destination] = {}
-        for name, content in (file.destinations if file else {}).items():
-            destinations[name] = _destination(document, ("destinations", name), content, keys, problems)
+        parts = _parts(document, problems)
+        keys = _keys(document, parts["keys"], problems)
+        destinations = {
+            name: _destination(document, ("destinations", name), content, keys, problems)
+            for name, content in parts["destinations"].items()
+        }
     return Policy(destinations, keys, document.file)
 
 
-def _checked_file(document: strict_yaml.Document, problems: list[Problem]) -> _File | None:
+def _parts(document: strict_yaml.Document, problems: list[Problem]) -> dict[str, dict[str, Any]]:
+    """The mappings of a policy; one that is wrong is empty, so that the mistakes in the others show too."""
+    parts: dict[str, dict[str, Any]] = {"keys": {}, "destinations": {}}
     if not isinstance(document.data, dict):
         problems.append(Problem("a policy is a mapping", document.where(()), "begin with `destinations:`"))
-        return None
-    data = dict(document.data)
-    for key in [key for key in data if key not in _File.model_fields]:
-        place = document.where((key,))
-        problems.append(Problem(f"unknown key `{key}`", place, nearest(key, _File.model_fields)))
-        data.pop(key)
-    try:
-        return _File.model_validate(data)
-    except ValidationError as error:
-        for one in error.errors():
-            problems.append(Problem(_message(one), document.where(tuple(one["loc"])), "see the form of a policy"))
-    return None
+        return parts
+    for name, content in document.data.items():
+        place = document.where((name,))
+        if name not in _PARTS:
+            problems.append(Problem(f"unknown key `{name}`", place, nearest(name, _PARTS)))
+        elif name == "description":
+            if not isinstance(content, str):
+                problems.append(Problem("`description` is text", place, "put it in quotes"))
+        elif isinstance(content, dict):
+            parts[name] = content
+        elif content is not None or name == "destinations":
+            fix = _FORMS[name]
+            problems.append(Problem(f"`{name}` is a mapping", place, fix))
+    if "destinations" not in document.data:
+        problems.append(Problem("no `destinations`", document.where(()), _FORMS["destinations"]))
+    return parts
+
+
+_FORMS = {
+    "keys": 'write keys: {main: "env:NAME"}',
+    "destinations": "write destinations: {warehouse: {labels: {public: keep}}}",
+}
+
+
+def _keys(document: strict_yaml.Document, content: dict[str, Any], problems: list[Problem]) -> dict[str, str]:
+    """Names and URIs. Wrong ones are kept by name, so that those who use them are not wrong too."""
+    keys: dict[str, str] = {}
+    for name, uri in content.items():
+        place = document.where(("keys", name))
+        if not _KEY_NAME.fullmatch(name):
+            # The text may be a secret in the wrong place.
+            fix = "use at most 64 letters, digits, `_`, `.` and `-`: masked values begin with it"
+            problems.append(Problem("this is not the name of a key", place, fix))
+        problem = key_uri_problem(uri) if isinstance(uri, str) else key_uri_problem("")
+        if problem:
+            problems.append(Problem(problem[0], place, problem[1]))
+        keys[name] = str(uri)
+    return keys
 
 
 def _destination(
     document: strict_yaml.Document,
     at: tuple[str, ...],
-    content: dict[str, Any],
+    content: Any,
     keys: Mapping[str, str],
     problems: list[Problem],
 ) -> Destination:
     known = Destination.model_fields
-    for key in [key for key in content if key not in known]:
-        problems.append(
-            Problem(f"unknown option `{key}` of a destination", document.where((*at, key)), nearest(key, known))
-        )
+    if not isinstance(content, dict):
+        fix = "write {labels: {public: keep}}"
+        problems.append(Problem("a destination is a mapping", document.where(at), fix))
+        content = {}
+    problems.extend(
+        Problem(f"unknown option `{key}` of a destination", document.where((*at, key)), nearest(key, known))
+        for key in content
+        if key not in known
+    )
     protected, found = content.get("protected", False), {}
     if not isinstance(protected, bool):
-        problems.append(Problem("`protected` is true or false", document.where((*at, "protected")), ""))
+        fix = "write protected: true"
+        problems.append(Problem("`protected` is true or false", document.where((*at, "protected")), fix))
     rules = content.get("labels") or {}
     if not isinstance(rules, dict):
-        problems.append(Problem("`labels` is a mapping of label to method", document.where((*at, "labels")), ""))
+        fix = "write labels: {public: keep}"
+        problems.append(Problem("`labels` is a mapping of label to method", document.where((*at, "labels")), fix))
         rules = {}
     for pattern, rule in rules.items():
         place = (*at, "labels", pattern)
@@ -243,7 +287,8 @@ def _destination(
         place = (*at, "unparsed")
         unparsed = _method(document, place, content["unparsed"], keys, problems) or Drop()
         if not isinstance(unparsed, Hmac | Drop):
-            problems.append(Problem("`unparsed` is an hmac or drop", document.where(place), ""))
+            fix = "write unparsed: {method: hmac, key: NAME}"
+            problems.append(Problem("`unparsed` is an hmac or drop", document.where(place), fix))
             unparsed = Drop()
     return Destination(protected=protected is True, labels=found, unparsed=unparsed)
 
@@ -257,11 +302,14 @@ def _method(
     document: strict_yaml.Document, place: tuple[str, ...], rule: Any, keys: Mapping[str, str], problems: list[Problem]
 ) -> Method | None:
     content = {"method": rule} if isinstance(rule, str) else rule
-    if isinstance(rule, type(None)):
-        # An unquoted `null` in YAML is the value null; it can only mean the method of that name.
+    # An unquoted `null` in YAML is the value null; it can only mean the method of that name.
+    if rule is None:
         content = {"method": "null"}
+    elif isinstance(rule, dict) and "method" in rule and rule["method"] is None:
+        content = {**rule, "method": "null"}
     if isinstance(content, Method):
-        return content
+        # From a mapping in Python: its options are right, its key may not be.
+        return _with_key(document, place, content, keys, problems)
     name = content.get("method") if isinstance(content, dict) else None
     if not isinstance(name, str) or name not in METHOD_NAMES:
         what = f"unknown method `{name}`" if isinstance(name, str) else "a method is a name or {method: name, ...}"
@@ -277,14 +325,20 @@ def _method(
             what = f"`{name}`: {option + ': ' if option else ''}{_message(one)}"
             problems.append(Problem(what, document.where((*place, *at)), f"options: {', '.join(fields) or 'none'}"))
         return None
+    return _with_key(document, place, method, keys, problems)
+
+
+def _with_key(
+    document: strict_yaml.Document,
+    place: tuple[str, ...],
+    method: Method,
+    keys: Mapping[str, str],
+    problems: list[Problem],
+) -> Method:
     if method.key_name() and method.key_name() not in keys:
-        problems.append(
-            Problem(
-                f"no key `{method.key_name()}` in `keys`",
-                document.where((*place, "key")),
-                nearest(method.key_name(), keys),
-            )
-        )
+        # The name is not repeated: it may be a secret in the wrong place.
+        fix = nearest(method.key_name(), keys)
+        problems.append(Problem("`keys` has no key of this name", document.where((*place, "key")), fix))
     return method
 
 

@@ -2,8 +2,9 @@
 
 import base64
 import json
+import math
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,8 @@ import pyarrow.types as pat
 
 from blocks.core import labels
 from blocks.core.mask_plan import plan_masking
-from blocks.core.masks import Hmac, Keep
+from blocks.core.masks import Drop, Hmac, Null
+from blocks.core.masks.base import Kernel, is_text
 from blocks.core.masks.keyed import hmac_function
 from blocks.core.policy import FIELD_NAME, NO_POLICY, SOURCE
 from blocks.core.rejects import Reject, RejectSettings
@@ -26,7 +28,8 @@ class RejectMaker:
       version: its version.
       schema: schema of the records, with labels.
       settings: from `Rejects.settings()`; None where a reject stops the pipeline.
-      shown_source: what a source is called where the policy does not let its name pass: the pattern that the user wrote.
+      shown_source: what a source is called where the policy does not let its name pass: the pattern that the user
+      wrote.
     """
 
     def __init__(
@@ -41,6 +44,8 @@ class RejectMaker:
         self._shown_source = shown_source
         self._rules = policy.destination("rejects", schema)
         self._free = not policy.file and not labels.has_private_label(schema)
+        self._event_time = _shown_event_time(self._schema, self._plan.schema)
+        self._kernels: dict[str, Kernel | None] = {}
         self._mask: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None
         self._digests: dict[str, Callable[[bytes], bytes]] = {}
 
@@ -63,15 +68,16 @@ class RejectMaker:
           code: from the block's list.
           message: what was expected and found, without values.
           field_path: names from the schema only.
-          unknown_name: a name from the data at the end of the path; shown as `*` unless the policy lets `field_name` pass.
+          unknown_name: a name from the data at the end of the path; shown as `*` unless the policy lets `field_name`
+          pass.
           source: file or the like; as the policy's label `source` says.
           position: of the record in the source.
-          event_time: microseconds since the epoch.
+          event_time: microseconds since the epoch; that of the record unless given, if the policy lets it pass.
           record: the record as Python values that fit the schema; masked here.
           raw: the record's bytes where it could not be parsed; only an HMAC of them is kept, if the policy says so.
         """
         if unknown_name:
-            shown = unknown_name if self._passes(FIELD_NAME) else "*"
+            shown = self._shown(FIELD_NAME, unknown_name, "*")
             field_path = f"{field_path}.{shown}" if field_path else shown
         return Reject(
             block=self._block,
@@ -79,24 +85,34 @@ class RejectMaker:
             code=code,
             message=message,
             field_path=field_path,
-            source=self._source(source),
+            source=self._shown(SOURCE, source, self._shown_source) if source else "",
             position=position,
-            event_time=event_time,
+            event_time=self._time_of(record) if event_time is None else event_time,
             run_id=self._settings.run_id if self._settings else "",
             record=None if record is None or self._settings is None else self._record(record),
             record_hmac=None if raw is None else self._fingerprint(raw),
         )
 
-    def _passes(self, label: str) -> bool:
-        return self._free or isinstance(self._rules.action([label]), Keep)
+    def _shown(self, label: str, text: str, otherwise: str) -> str:
+        """A text that is no column, as the policy says for its label; `otherwise` where that leaves nothing."""
+        if self._free:
+            return text
+        if label not in self._kernels:
+            self._kernels[label] = self._kernel(label)
+        kernel = self._kernels[label]
+        return otherwise if kernel is None else kernel(pa.array([text]))[0].as_py() or otherwise
 
-    def _source(self, source: str) -> str:
-        if not source or self._passes(SOURCE):
-            return source
-        action = self._rules.action([SOURCE])
-        if isinstance(action, Hmac):
-            return action.kernel(pa.string(), SOURCE, self._ring)(pa.array([source]))[0].as_py() or ""
-        return self._shown_source
+    def _kernel(self, label: str) -> Kernel | None:
+        action = self._rules.action([label])
+        if action is None or isinstance(action, Drop | Null) or not is_text(action.output_type(pa.string())):
+            return None
+        return action.kernel(pa.string(), label, self._ring)
+
+    def _time_of(self, record: Mapping[str, Any] | None) -> int | None:
+        moment = None if record is None or self._event_time is None else record.get(self._event_time)
+        if not isinstance(moment, datetime) or moment.tzinfo is None:
+            return None
+        return (moment - _EPOCH) // timedelta(microseconds=1)
 
     def _fingerprint(self, raw: bytes) -> str | None:
         how = self._rules.unparsed
@@ -106,11 +122,25 @@ class RejectMaker:
             self._digests[how.key] = hmac_function(self._ring, how.key, "unparsed record")
         return f"{how.key}:{self._digests[how.key](raw).hex()}"
 
-    def _record(self, record: Mapping[str, Any]) -> str:
+    def _record(self, record: Mapping[str, Any]) -> str | None:
         if self._mask is None:
             self._mask = self._plan.batch_function()
-        masked = self._mask(pa.RecordBatch.from_pylist([dict(record)], schema=self._schema))
-        return row_json(masked) if masked.num_columns else "{}"
+        try:
+            batch = pa.RecordBatch.from_pylist([dict(record)], schema=self._schema)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            # What does not fit its type cannot be masked by its type; Arrow's message would show it.
+            return None
+        return row_json(self._mask(batch)) if self._plan.nodes else "{}"
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _shown_event_time(schema: pa.Schema, masked: pa.Schema) -> str | None:
+    """The event-time column, if rejects may hold it as it is."""
+    name = labels.event_time_of(schema)
+    kept = name is not None and name in masked.names and labels.masked_of(masked.field(name)) is None
+    return name if kept else None
 
 
 def relaxed(schema: pa.Schema) -> pa.Schema:
@@ -133,28 +163,41 @@ def _relaxed(field: pa.Field) -> pa.Field:
 
 def row_json(batch: pa.RecordBatch) -> str:
     """The first row as JSON, fields that are null left out; maps as objects, decimals and times as text."""
-    row = batch.slice(0, 1).to_pylist()[0]
-    content = {name: _plain(value, batch.schema.field(name).type) for name, value in row.items() if value is not None}
-    return json.dumps(content, ensure_ascii=False, default=_text)
+    columns = zip(batch.schema, batch.columns, strict=True)
+    content = {field.name: _plain(column[0]) for field, column in columns if column[0].is_valid}
+    return json.dumps(content, ensure_ascii=False)
 
 
-def _plain(value: Any, data_type: pa.DataType) -> Any:
-    if value is None:
+def _plain(scalar: pa.Scalar) -> Any:
+    if not scalar.is_valid:
         return None
-    if pat.is_struct(data_type):
-        return {
-            child.name: _plain(value[child.name], child.type) for child in data_type if value[child.name] is not None
-        }
-    if pat.is_map(data_type):
-        return {str(key): _plain(item, data_type.item_type) for key, item in value}
-    if labels.is_list(data_type):
-        return [_plain(one, data_type.value_type) for one in value]
-    return value
+    if pat.is_struct(scalar.type):
+        return {name: _plain(scalar[name]) for name in scalar.type.names if scalar[name].is_valid}
+    if pat.is_map(scalar.type):
+        return {str(_plain(entry["key"])): _plain(entry["value"]) for entry in _entries(scalar)}
+    if labels.is_list(scalar.type):
+        return [_plain(one) for one in scalar.values]
+    return _leaf(scalar)
 
 
-def _text(value: Any) -> str:
+def _entries(scalar: pa.MapScalar) -> list[dict[str, pa.Scalar]]:
+    entries = scalar.values
+    return [{"key": entry[0], "value": entry[1]} for entry in entries] if entries is not None else []
+
+
+def _leaf(scalar: pa.Scalar) -> Any:
+    if pat.is_temporal(scalar.type):
+        try:
+            value = scalar.as_py()
+        except (ValueError, OverflowError):
+            # Python's types do not hold nanoseconds, and neither they nor Arrow's text years far beyond 9999.
+            if pat.is_timestamp(scalar.type) and scalar.type.unit != "ns":
+                return scalar.value
+            return str(scalar.cast(pa.string()).as_py()).replace(" ", "T", 1)
+        return value.isoformat() if isinstance(value, datetime | date | time) else str(value)
+    value = scalar.as_py()
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    return str(value) if isinstance(value, Decimal) else repr(type(value))
+    if isinstance(value, Decimal) or (isinstance(value, float) and not math.isfinite(value)):
+        return str(value)
+    return value

@@ -9,8 +9,10 @@ Everything personal in a reject is masked where it is made, under the destinatio
 an element of a PCollection.
 """
 
+import contextlib
 import hashlib
 import io
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,10 +28,11 @@ from apache_beam.transforms.error_handling import ErrorHandler
 from apache_beam.transforms.window import GlobalWindows
 
 from blocks.core.batch_type import BatchType
-from blocks.core.errors import BatchTypeError, RejectedRecordError
+from blocks.core.errors import BatchTypeError, ConfigError, RejectedRecordError, WarehouseError
 from blocks.core.policy import Policy, read_policy
 
 REJECTS_TAG = "rejects"
+_RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 _DESCRIPTIONS = {
     "block": "block that rejected the record",
@@ -121,10 +124,10 @@ class RejectSettings:
     run_id: str
 
 
-class Rejects(ErrorHandler):  # type: ignore[misc]
+class Rejects(ErrorHandler):
     """Collects the rejects of every block that is given it and writes them as Parquet files.
 
-    Use it in a `with` statement inside the pipeline's. Files appear under `path/run_id=RUN/`, whole or not at all, one
+    Use it in a `with` statement inside the pipeline's. Files appear under `path/RUN_ID/`, whole or not at all, one
     for each bundle that rejected something, named by a hash of their content, so that a retried bundle writes the same
     file again. Memory: the rejects of one bundle, at most 10,000 at a time.
 
@@ -135,6 +138,8 @@ class Rejects(ErrorHandler):  # type: ignore[misc]
 
     Raises:
       PolicyError: the policy cannot be used.
+      ConfigError: a run id that cannot be the name of a folder.
+      WarehouseError: (when run) the files cannot be written.
     """
 
     def __init__(
@@ -144,6 +149,12 @@ class Rejects(ErrorHandler):  # type: ignore[misc]
         run_id: str | None = None,
     ) -> None:
         self._policy = read_policy(policy)
+        if run_id is not None and not _RUN_ID.fullmatch(run_id):
+            raise ConfigError(
+                "the run id is the name of a folder",
+                where="Rejects.run_id",
+                fix="use at most 128 letters, digits, `_`, `.` and `-`",
+            )
         self.path, self.run_id = str(path), run_id or uuid.uuid4().hex
         super().__init__(_WriteRejects(self.path, self.run_id))
 
@@ -166,7 +177,12 @@ class Rejects(ErrorHandler):  # type: ignore[misc]
     def close(self) -> None:
         """Writes what was collected; nothing to do if no step can reject."""
         if self._error_pcolls:
-            super().close()
+            # Beam's own `close` names its steps alike in every handler, and names in a pipeline are unique.
+            pipeline = self._error_pcolls[0].pipeline
+            number = pipeline.__dict__["_blocks_rejects"] = pipeline.__dict__.get("_blocks_rejects", 0) + 1
+            label = "" if number == 1 else f" {number}"
+            together = tuple(self._error_pcolls) | f"Rejects{label}" >> beam.Flatten()
+            self._output = together | f"WriteRejects{label}" >> self._consumer
         self._closed = True
 
     def __exit__(
@@ -175,7 +191,7 @@ class Rejects(ErrorHandler):  # type: ignore[misc]
         super().__exit__(kind, error, traceback)
 
 
-class _WriteRejects(beam.PTransform):  # type: ignore[misc]
+class _WriteRejects(beam.PTransform):
     def __init__(self, path: str, run_id: str) -> None:
         super().__init__("WriteRejects")
         self._path, self._run_id = path, run_id
@@ -184,7 +200,7 @@ class _WriteRejects(beam.PTransform):  # type: ignore[misc]
         return pcoll | "Files" >> beam.ParDo(_WriteFiles(self._path, self._run_id)).with_output_types(str)
 
 
-class _WriteFiles(beam.DoFn):  # type: ignore[misc]
+class _WriteFiles(beam.DoFn):
     """Writes the rejects of a bundle to files of at most `MOST` rows, under a name made from their content."""
 
     MOST = 10_000
@@ -212,39 +228,43 @@ class _WriteFiles(beam.DoFn):  # type: ignore[misc]
         target = io.BytesIO()
         pq.write_table(pa.Table.from_batches(self._batches, REJECT_SCHEMA), target, compression="zstd")
         content = target.getvalue()
-        folder = FileSystems.join(self._path, f"run_id={self._run_id}")
+        folder = FileSystems.join(self._path, self._run_id)
         name = hashlib.sha256(content).hexdigest()[:32] + ".parquet"
-        write_whole(folder, name, content)
+        try:
+            write_once(folder, name, content)
+        except OSError as cause:
+            raise WarehouseError(
+                f"rejects cannot be written ({cause.strerror or type(cause).__name__})",
+                where=f"Rejects, folder {folder}",
+                fix="make the folder writable, or free space; then run again",
+            ) from cause
         self._batches, self._rows = [], 0
 
 
-def write_whole(folder: str, name: str, content: bytes) -> str:
+def write_once(folder: str, name: str, content: bytes) -> None:
     """Writes a file so that no reader sees a part of it; nothing stays behind when it fails.
 
     Args:
       folder: made if it is not there.
-      name: of the file; one that is there is replaced.
+      name: made from the content: a file that has it already is this one.
       content: all of it.
-
-    Returns:
-      The path.
     """
     path = FileSystems.join(folder, name)
-    part = FileSystems.join(folder, f".{name}.{uuid.uuid4().hex}.part")
     try:
         FileSystems.mkdirs(folder)
     except OSError:
         if not FileSystems.exists(folder):
             raise
+    if FileSystems.exists(path):
+        return
+    part = FileSystems.join(folder, f".{name}.{uuid.uuid4().hex}.part")
     try:
         # Beam would compress by suffix; the content is final.
         with FileSystems.create(part, compression_type="uncompressed") as handle:
             handle.write(content)
-        if FileSystems.exists(path):
-            FileSystems.delete([path])
         FileSystems.rename([part], [path])
     except BaseException:
-        if FileSystems.exists(part):
-            FileSystems.delete([part])
+        with contextlib.suppress(Exception):
+            if FileSystems.exists(part):
+                FileSystems.delete([part])
         raise
-    return path

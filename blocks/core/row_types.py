@@ -1,8 +1,9 @@
-"""Arrow types and values as Beam's schema types and values, both ways.
+"""Arrow types as Beam's schema types, both ways; the values are in `row_values.py`.
 
 | Arrow | Beam (Python) |
 |---|---|
-| int8, int16, int32, int64 | np.int8, np.int16, np.int32, np.int64 |
+| int8, int16 | np.int16 (Beam's coder of bytes refuses negative ones) |
+| int32, int64 | np.int32, np.int64 |
 | float32, float64 | np.float32, np.float64 |
 | bool | bool |
 | string, large_string, string_view | str |
@@ -11,28 +12,30 @@
 | timestamp s, ms, us with time zone | Timestamp (microseconds) |
 | date32 | datetime.date |
 | struct | Row |
-| list, large_list, fixed_size_list | Sequence |
-| map | Mapping |
-| dictionary | the type of its values |
+| list, large_list, fixed_size_list, list views | Sequence |
+| map | Mapping; its keys are no structs, lists or maps |
 
 A nullable field is Optional. Not held, each a clear error: unsigned integers, float16, timestamps without a zone (no
-instant) or with nanoseconds, times of day, durations, intervals, null, unions, date64.
+instant) or with nanoseconds, times of day, durations, intervals, null, unions, date64, and names that Python's
+NamedTuple refuses (`_id`, `a.b`, `class`). Stopped at the value: decimals of more than 28 digits, which Beam's coder
+would round, and maps that hold a key twice.
 Source: Beam's schema.proto and apache_beam.typehints.schemas.
 """
 
 import base64
 import datetime
 import decimal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import keyword
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.types as pat
-from apache_beam.pvalue import Row
 from apache_beam.typehints import row_type, schemas, typehints
 from apache_beam.utils.timestamp import Timestamp
 
+from blocks.core import nested
 from blocks.core.errors import Problem, SchemaError, all_problems
 from blocks.core.labels import is_list
 from blocks.core.masks.base import is_bytes, is_text
@@ -40,7 +43,7 @@ from blocks.core.masks.base import is_bytes, is_text
 SCHEMA_OPTION = "blocks.arrow_schema"
 
 _NUMBERS: tuple[tuple[pa.DataType, Any], ...] = (
-    (pa.int8(), np.int8),
+    (pa.int8(), np.int16),
     (pa.int16(), np.int16),
     (pa.int32(), np.int32),
     (pa.int64(), np.int64),
@@ -63,12 +66,26 @@ def row_type_of(schema: pa.Schema, where: str) -> row_type.RowTypeConstraint:
     """The Beam row type of an Arrow schema; the schema itself goes along as an option, so that the way back is exact.
 
     Raises:
-      SchemaError: every field whose type Beam's schemas cannot hold, with what to cast it to.
+      SchemaError: every field whose type or name Beam's schemas cannot hold, with what to do; no columns at all.
     """
+    if not schema.names:
+        raise SchemaError("there are no columns to make rows of", where=where, fix="keep at least one column")
     with all_problems(where, SchemaError) as problems:
-        fields = [(field.name, _beam_type(field, field.name, problems)) for field in schema]
+        fields = _named(schema, "", problems)
     encoded = base64.b64encode(schema.serialize().to_pybytes()).decode()
     return row_type.RowTypeConstraint.from_fields(fields, schema_options=[(SCHEMA_OPTION, encoded)])
+
+
+def _named(fields: Iterable[pa.Field], above: str, problems: list[Problem]) -> list[tuple[str, Any]]:
+    found = []
+    for field in fields:
+        name, path = field.name, above + field.name
+        if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+            # Beam makes NamedTuples of decoded rows.
+            fix = "rename it before: letters, digits and `_`, no `_` or digit first, no keyword of Python"
+            problems.append(Problem(f"`{name}` cannot be the name of a field of Beam rows", f"field `{path}`", fix))
+        found.append((name, _beam_type(field, path, problems)))
+    return found
 
 
 def _beam_type(field: pa.Field, path: str, problems: list[Problem]) -> Any:
@@ -89,15 +106,17 @@ def _required(data_type: pa.DataType, path: str, problems: list[Problem]) -> Any
         return decimal.Decimal
     if pat.is_timestamp(data_type) and data_type.tz is not None and data_type.unit != "ns":
         return Timestamp
-    if pat.is_dictionary(data_type):
-        return _required(data_type.value_type, path, problems)
     if pat.is_struct(data_type):
-        return row_type.RowTypeConstraint.from_fields(
-            [(child.name, _beam_type(child, f"{path}.{child.name}", problems)) for child in data_type]
-        )
+        # After a problem the type is not used, and Beam would refuse the names with an error of its own.
+        fields = _named(data_type, path + ".", problems)
+        return object if problems else row_type.RowTypeConstraint.from_fields(fields)
     if pat.is_map(data_type):
+        if nested.is_nested(data_type.key_type):
+            what = f"Beam rows cannot hold map keys of {data_type.key_type}"
+            problems.append(Problem(what, f"field `{path}{{key}}`", "turn the map into a list of structs"))
+            return object
         key = _required(data_type.key_type, path + "{key}", problems)
-        return Mapping[key, _beam_type(data_type.item_field, path + "{}", problems)]  # type: ignore[valid-type]
+        return Mapping[key, _beam_type(data_type.item_field, path + "{}", problems)]  # type: ignore[misc, valid-type]
     if is_list(data_type):
         return Sequence[_beam_type(data_type.value_field, path + "[]", problems)]  # type: ignore[misc]
     fix = next((fix for test, fix in _FIXES if test(data_type)), "cast it or leave it out")
@@ -121,7 +140,7 @@ def arrow_schema_of(element_type: Any, where: str) -> pa.Schema:
     for name, value in constraint.schema_options:
         if name == SCHEMA_OPTION:
             schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(value)))
-            if schema.names == [field for field, _ in constraint._fields]:
+            if row_type_of(schema, where)._fields == constraint._fields:
                 return schema
     with all_problems(where, SchemaError) as problems:
         fields = [_arrow_field(name, kind, name, problems) for name, kind in constraint._fields]
@@ -142,6 +161,8 @@ _SIMPLE = {
     bytes: pa.binary(),
     Timestamp: pa.timestamp("us", tz="UTC"),
     **{kind: arrow for arrow, kind in _NUMBERS},
+    np.int8: pa.int8(),
+    np.int16: pa.int16(),
 }
 
 
@@ -162,136 +183,6 @@ def _arrow_type(kind: Any, path: str, problems: list[Problem]) -> pa.DataType:
     )
     problems.append(Problem(f"no Arrow type for {kind}", f"field `{path}`", fix))
     return pa.null()
-
-
-def row_maker(schema: pa.Schema) -> Callable[[pa.RecordBatch], Iterator[Row]]:
-    """The function from a batch to beam.Rows; one Python object a value, so keep rows for where rows must meet."""
-    names = schema.names
-    converts = [_to_beam(field.type) for field in schema]
-
-    def rows(batch: pa.RecordBatch) -> Iterator[Row]:
-        columns = [convert(column) for convert, column in zip(converts, batch.columns, strict=True)]
-        if not names:
-            return
-        for values in zip(*columns, strict=True):
-            yield Row(**dict(zip(names, values, strict=True)))
-
-    return rows
-
-
-def _to_beam(data_type: pa.DataType) -> Callable[[pa.Array], list[Any]]:
-    if pat.is_timestamp(data_type):
-        micros = pa.timestamp("us", tz=data_type.tz)
-        return lambda array: [
-            None if value is None else Timestamp(micros=value)
-            for value in array.cast(micros).cast(pa.int64()).to_pylist()
-        ]
-    one = _value_to_beam(data_type)
-    if one is None:
-        return lambda array: array.to_pylist()
-    return lambda array: [None if value is None else one(value) for value in array.to_pylist()]
-
-
-def _value_to_beam(data_type: pa.DataType) -> Callable[[Any], Any] | None:
-    """What turns a value of `to_pylist` into Beam's; None where it is the same."""
-    if pat.is_timestamp(data_type):
-        return _timestamp
-    if pat.is_dictionary(data_type):
-        return _value_to_beam(data_type.value_type)
-    if pat.is_struct(data_type):
-        parts = [(child.name, _value_to_beam(child.type) or _same) for child in data_type]
-        return lambda value: Row(**{name: _or_none(convert, value[name]) for name, convert in parts})
-    if pat.is_map(data_type):
-        item = _value_to_beam(data_type.item_type) or _same
-        key = _value_to_beam(data_type.key_type) or _same
-        return lambda value: {key(k): _or_none(item, v) for k, v in value}
-    if is_list(data_type):
-        inner = _value_to_beam(data_type.value_type)
-        return None if inner is None else lambda value: [_or_none(inner, one) for one in value]
-    return None
-
-
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-_MICROSECOND = datetime.timedelta(microseconds=1)
-
-
-def _timestamp(value: datetime.datetime) -> Timestamp:
-    return Timestamp(micros=(value - _EPOCH) // _MICROSECOND)
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _or_none(convert: Callable[[Any], Any], value: Any) -> Any:
-    return None if value is None else convert(value)
-
-
-def batch_maker(schema: pa.Schema, where: str) -> Callable[[Sequence[Any]], pa.RecordBatch]:
-    """The function from rows (beam.Row, NamedTuple, dataclass) to a batch.
-
-    Raises:
-      SchemaError: (by the function) a value that does not fit its column, naming the column and not the value.
-    """
-    converts = [(field, _from_beam(field.type)) for field in schema]
-
-    def batch(rows: Sequence[Any]) -> pa.RecordBatch:
-        columns = []
-        for field, convert in converts:
-            try:
-                values = [convert(getattr(row, field.name)) for row in rows]
-                column = pa.array(values, field.type)
-            except AttributeError:
-                raise SchemaError(
-                    "a row does not have this field",
-                    where=f"{where}: field `{field.name}`",
-                    fix="give it, null if need be",
-                ) from None
-            except (pa.ArrowException, TypeError, ValueError, OverflowError) as cause:
-                # Arrow's message shows the value.
-                raise SchemaError(
-                    f"a value does not fit {field.type} ({type(cause).__name__})",
-                    where=f"{where}: field `{field.name}`",
-                    fix="convert it before, or declare another type",
-                ) from None
-            if column.null_count and not field.nullable:
-                raise SchemaError(
-                    "null in a column that is not nullable",
-                    where=f"{where}: field `{field.name}`",
-                    fix="declare it nullable",
-                )
-            columns.append(column)
-        return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-    return batch
-
-
-def _from_beam(data_type: pa.DataType) -> Callable[[Any], Any]:
-    convert = _value_from_beam(data_type)
-    return _same if convert is None else lambda value: None if value is None else convert(value)
-
-
-def _value_from_beam(data_type: pa.DataType) -> Callable[[Any], Any] | None:
-    if pat.is_timestamp(data_type):
-        return lambda value: _EPOCH + value.micros * _MICROSECOND if isinstance(value, Timestamp) else value
-    if pat.is_dictionary(data_type):
-        return _value_from_beam(data_type.value_type)
-    if pat.is_decimal(data_type):
-        return lambda value: value if isinstance(value, decimal.Decimal) else decimal.Decimal(str(value))
-    if pat.is_struct(data_type):
-        parts = [(child.name, _from_beam(child.type)) for child in data_type]
-        return lambda value: {name: convert(_member(value, name)) for name, convert in parts}
-    if pat.is_map(data_type):
-        key, item = _from_beam(data_type.key_type), _from_beam(data_type.item_type)
-        return lambda value: [(key(k), item(v)) for k, v in (value.items() if isinstance(value, Mapping) else value)]
-    if is_list(data_type):
-        inner = _from_beam(data_type.value_type)
-        return lambda value: [inner(one) for one in value]
-    return None
-
-
-def _member(value: Any, name: str) -> Any:
-    return value[name] if isinstance(value, Mapping) else getattr(value, name)
 
 
 # Beam knows the logical type of dates by class; importing the module registers it.

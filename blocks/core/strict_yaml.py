@@ -103,6 +103,7 @@ class _Reader:
             if isinstance(node, yaml.MappingNode):
                 return dict(self._items(node, path))
             if isinstance(node, yaml.SequenceNode):
+                self._check_tag(node, "seq", "a plain list")
                 return [self.value(child, (*path, position)) for position, child in enumerate(node.value)]
             return self._scalar(node)
         finally:
@@ -114,27 +115,34 @@ class _Reader:
             return None
         try:
             return self._constructor.construct_object(node)
-        except (yaml.YAMLError, ValueError):
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, OverflowError):
+            # The safe constructors were written for values that fit; `!!bool maybe` is a KeyError.
             self._add(node, "a value that does not fit its type", "put it in quotes")
             return None
 
     def _items(self, node: yaml.MappingNode, path: Path_) -> Iterator[tuple[Any, Any]]:
-        if node.tag != "tag:yaml.org,2002:map":
-            self._add(node, f"the tag {node.tag} is not allowed", "write a plain mapping")
+        self._check_tag(node, "map", "a plain mapping")
         seen: dict[Any, int] = {}
         for key_node, value_node in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
-                merged = self.value(value_node, path)
-                yield from merged.items() if isinstance(merged, dict) else ()
+                # What a merge overrides is easy to misread, and other tools differ on it.
+                self._add(key_node, "a merge key `<<` is not allowed", "write the keys out, or alias whole values")
                 continue
             key = self._scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._add(key_node, "a key is a list or a mapping", "write a plain key")
+                continue
             if not isinstance(key, str):
                 # `on:`, `1:` and `null:` are not strings in YAML; configuration keys are.
-                key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?"
+                key = str(key_node.value)
             if key in seen:
                 self._add(key_node, f"the key `{key}` stands twice (first in line {seen[key]})", "remove one")
             seen[key] = key_node.start_mark.line + 1
             yield key, self.value(value_node, (*path, key))
+
+    def _check_tag(self, node: yaml.Node, kind: str, plain: str) -> None:
+        if node.tag != f"tag:yaml.org,2002:{kind}":
+            self._add(node, f"the tag {node.tag} is not allowed", f"write {plain}")
 
     def _add(self, node: yaml.Node, what: str, fix: str) -> None:
         mark = node.start_mark

@@ -5,14 +5,39 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 
-from blocks.core.errors import SchemaError
+from blocks.core.errors import ColumnError, RejectedRecordError, SchemaError, unknown_column
 
 EVENT_TIME_TYPE = pa.timestamp("us", tz="UTC")
 
 
+_PER_UNIT = {"s": 1_000_000, "ms": 1_000}
+
+
 def micros(column: pa.Array) -> pa.Array:
-    """A timestamp column as int64 microseconds since the epoch, rounded down; nulls stay."""
-    return pc.floor_temporal(column, unit="microsecond").cast(pa.timestamp("us", tz=column.type.tz)).cast(pa.int64())
+    """A timestamp column as int64 microseconds since the epoch, rounded down; nulls stay.
+
+    Raises:
+      RejectedRecordError: a time that microseconds cannot hold (beyond about the year 294,000).
+    """
+    # Arrow's own rounding works on local time, which fails in the hour that a change of the clock repeats.
+    numbers, unit = column.cast(pa.int64()), column.type.unit
+    if unit == "ns":
+        whole = pc.divide(numbers, 1000)
+        return pc.subtract(whole, pc.less(numbers, pc.multiply(whole, 1000)).cast(pa.int64()))
+    if unit == "us":
+        return numbers
+    fits = True
+    try:
+        numbers = pc.multiply_checked(numbers, _PER_UNIT[unit])
+    except pa.ArrowInvalid:
+        fits = False
+    if not fits:
+        raise RejectedRecordError(
+            "a time is outside of what 64 bits of microseconds can hold",
+            where=f"a column of {column.type}",
+            fix="reject such records where they are read",
+        )
+    return numbers
 
 
 def earliest(batch: pa.RecordBatch, event_time: str | None) -> Timestamp | None:
@@ -37,8 +62,6 @@ def check_event_time(schema: pa.Schema, name: str, where: str) -> None:
     """
     position = schema.get_field_index(name)
     if position < 0:
-        from blocks.core.errors import ColumnError, unknown_column
-
         problem = unknown_column(name, schema.names)
         raise ColumnError(problem.what, where=where, fix=problem.fix)
     data_type = schema.field(position).type

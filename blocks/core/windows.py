@@ -11,13 +11,13 @@ from apache_beam.transforms import window as beam_windows
 from apache_beam.transforms.window import TimestampedValue
 
 from blocks.core import guards
-from blocks.core.batch_type import BatchType, schema_of
-from blocks.core.errors import ConfigError, RejectedRecordError
+from blocks.core.batch_type import BatchType, schema_of, take
+from blocks.core.errors import ConfigError, RejectedRecordError, SchemaError
 from blocks.core.labels import event_time_of
 from blocks.core.times import check_event_time, earliest, micros
 
 
-class WindowRows(beam.PTransform, guards.SplitsByWindow):  # type: ignore[misc]
+class WindowRows(beam.PTransform, guards.SplitsByWindow):
     """Puts rows into windows by their event time, splitting batches so that each holds rows of one window only.
 
     Input: batches with an event-time column (or name it with `event_time`).
@@ -54,7 +54,13 @@ class WindowRows(beam.PTransform, guards.SplitsByWindow):  # type: ignore[misc]
         allowed_lateness: float = 0,
     ) -> None:
         super().__init__()
-        if windowfn.get_window_coder() is None or _merges(windowfn):
+        if not isinstance(windowfn, beam_windows.WindowFn):
+            raise ConfigError(
+                f"expected one of Beam's window functions, got a {type(windowfn).__name__}",
+                where="WindowRows.windowfn",
+                fix="as in WindowRows(beam.window.FixedWindows(3600))",
+            )
+        if not isinstance(windowfn, beam_windows.NonMergingWindowFn):
             raise ConfigError(
                 f"{type(windowfn).__name__} merges windows row by row, which batches cannot follow",
                 where="WindowRows.windowfn",
@@ -69,7 +75,7 @@ class WindowRows(beam.PTransform, guards.SplitsByWindow):  # type: ignore[misc]
         guards.watch(pcoll.pipeline)
         name = self._event_time or event_time_of(schema)
         if name is None:
-            raise ConfigError(
+            raise SchemaError(
                 "the schema has no event time",
                 where="WindowRows",
                 fix="name it: WindowRows(..., event_time='occurred_at')",
@@ -85,11 +91,7 @@ class WindowRows(beam.PTransform, guards.SplitsByWindow):  # type: ignore[misc]
         return pcoll | "Split" >> split | "Assign" >> into
 
 
-def _merges(windowfn: beam_windows.WindowFn) -> bool:
-    return not isinstance(windowfn, beam_windows.NonMergingWindowFn)
-
-
-class _SplitByWindow(beam.DoFn):  # type: ignore[misc]
+class _SplitByWindow(beam.DoFn):
     def __init__(self, windowfn: beam_windows.WindowFn, event_time: str) -> None:
         self._windowfn, self._event_time = windowfn, event_time
 
@@ -123,7 +125,7 @@ def split_by_window(
     order = np.argsort(inverse, kind="stable")
     bounds = np.searchsorted(inverse[order], np.arange(len(numbers) + 1))
     for start, stop in itertools.pairwise(bounds):
-        yield batch.take(pa.array(order[start:stop]))
+        yield take(batch, pa.array(order[start:stop]))
 
 
 def _groups(times: "np.ndarray[Any, Any]", windowfn: beam_windows.WindowFn) -> "np.ndarray[Any, Any]":
@@ -132,8 +134,10 @@ def _groups(times: "np.ndarray[Any, Any]", windowfn: beam_windows.WindowFn) -> "
         return np.zeros(len(times), np.int64)
     if type(windowfn) is beam_windows.FixedWindows:
         return (times - windowfn.offset.micros) // windowfn.size.micros
-    if type(windowfn) is beam_windows.SlidingWindows and windowfn.size.micros % windowfn.period.micros == 0:
-        return (times - windowfn.offset.micros) // windowfn.period.micros
+    if type(windowfn) is beam_windows.SlidingWindows:
+        # Within a period the oldest window ends once, at what is left of the size.
+        periods, since = np.divmod(times - windowfn.offset.micros, windowfn.period.micros)
+        return 2 * periods + (since < windowfn.size.micros % windowfn.period.micros)
     distinct, inverse = np.unique(times, return_inverse=True)
     known: dict[Any, int] = {}
     numbers = []
@@ -141,6 +145,6 @@ def _groups(times: "np.ndarray[Any, Any]", windowfn: beam_windows.WindowFn) -> "
     for moment in distinct.tolist():
         stamp = beam.utils.timestamp.Timestamp(micros=moment)
         context = beam_windows.WindowFn.AssignContext(stamp, element=None)
-        windows = tuple(sorted((window.start, window.end) for window in windowfn.assign(context)))
+        windows = frozenset(windowfn.assign(context))
         numbers.append(known.setdefault(windows, len(known)))
     return np.array(numbers, np.int64)[inverse]

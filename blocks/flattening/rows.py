@@ -5,7 +5,7 @@ and list, and from those one `take` a column and piece. A piece is cut by rows a
 a wide row with many items is never there many times at once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,7 @@ from blocks.flattening.plan import (
 from blocks.flattening.row_ids import ID_TYPE, row_ids
 
 Numbers = npt.NDArray[np.int64]
+Take = Callable[[pa.Array], pa.Array]
 NO_ITEM = -1
 
 
@@ -126,7 +127,7 @@ def _last_of(array: pa.MapArray, key: pa.Scalar) -> pa.Array:
         return pa.nulls(len(array), values.type)
     last = np.searchsorted(hits, ends[1:], side="left") - 1
     at = hits[np.maximum(last, 0)]
-    return _taken(values, np.where((last >= 0) & (at >= ends[:-1]), at, NO_ITEM))
+    return _taker(np.where((last >= 0) & (at >= ends[:-1]), at, NO_ITEM))(values)
 
 
 def build(plan: Plan, table: Table, parts: Parts) -> Iterator[pa.RecordBatch]:
@@ -209,7 +210,8 @@ def _widths(array: pa.Array) -> npt.NDArray[np.float64]:
     if pat.is_list(kind) or pat.is_large_list(kind):
         lengths = _filled(pc.list_value_length(array))
         each = array.nbytes / max(float(lengths.sum()), 1.0)
-        return np.add(lengths * each, 4.0)
+        spread: npt.NDArray[np.float64] = lengths * each + 4.0
+        return spread
     return np.full(count, array.nbytes / count)
 
 
@@ -219,38 +221,37 @@ def _filled(numbers: pa.Array) -> npt.NDArray[np.float64]:
 
 
 def _batch(plan: Plan, table: Table, parts: Parts, rows: Rows) -> pa.RecordBatch:
-    arrays = [_column(plan, table, column, parts, rows) for column in table.columns]
+    take = {space: _taker(at) for space, at in rows.index.items()}
+    arrays = [_column(table, column, parts, rows, take) for column in table.columns]
     return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
 
 
-def _column(plan: Plan, table: Table, column: Column, parts: Parts, rows: Rows) -> pa.Array:
+def _column(table: Table, column: Column, parts: Parts, rows: Rows, take: Mapping[int, Take]) -> pa.Array:
     if column.slot == POSITION:
         level = next(number for number, level in enumerate(table.levels) if column.space in level.spaces)
-        at = rows.positions[level]
-        return pa.array(at, POSITION_TYPE, mask=rows.index[column.space] < 0)
+        return pa.array(rows.positions[level], POSITION_TYPE, mask=rows.index[column.space] < 0)
     if column.slot in (ROW_ID, PARENT_ID):
-        depth = len(table.levels) - (column.slot == PARENT_ID)
-        return _id_text(parts, rows, depth)
+        return _id_text(parts, rows, take, depth=len(table.levels) - (column.slot == PARENT_ID))
     array = parts.columns[column.slot]
-    return _taken(array, rows.index[column.space]) if column.space in rows.index else array
+    return take[column.space](array) if column.space in take else array
 
 
-def _id_text(parts: Parts, rows: Rows, depth: int) -> pa.Array:
+def _id_text(parts: Parts, rows: Rows, take: Mapping[int, Take], depth: int) -> pa.Array:
     """`<id of the row>:<position>:<position>`, `-` where an outer explode found no item."""
     ids = parts.ids
     assert ids is not None
-    if ROOT not in rows.index:
-        return ids
-    suffixes = (pc.fill_null(pa.array(at, mask=at < 0).cast(ID_TYPE), "-") for at in rows.positions[:depth])
-    texts = [_taken(ids, rows.index[ROOT]), *suffixes]
-    return pc.binary_join_element_wise(*texts, ":") if len(texts) > 1 else texts[0]
+    suffixes = [pc.fill_null(pa.array(at, mask=at < 0).cast(ID_TYPE), "-") for at in rows.positions[:depth]]
+    repeated = take[ROOT](ids) if ROOT in take else ids
+    return pc.binary_join_element_wise(repeated, *suffixes, ":") if suffixes else repeated
 
 
-def _taken(array: pa.Array, at: Numbers) -> pa.Array:
-    """The values at these indices, null at -1; a slice where they follow each other."""
+def _taker(at: Numbers) -> Take:
+    """The function to the values at these indices, null at -1; a slice where they follow each other."""
     if not len(at):
-        return array.slice(0, 0)
+        return lambda array: array.slice(0, 0)
     if at[0] >= 0 and at[-1] - at[0] + 1 == len(at) and bool((np.diff(at) == 1).all()):
-        return array.slice(int(at[0]), len(at))
+        first, count = int(at[0]), len(at)
+        return lambda array: array.slice(first, count)
     missing = at < 0
-    return array.take(pa.array(at, mask=missing) if missing.any() else pa.array(at))
+    indices = pa.array(at, mask=missing) if missing.any() else pa.array(at)
+    return lambda array: array.take(indices)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from blocks.core import nested
 from blocks.core.masks.base import by_distinct
-from blocks.reading.conversions import Failed
+from blocks.reading.conversions import Failed, infinite
 from blocks.reading.json_plan import Node
 from blocks.reading.lines import Lines
 
@@ -41,6 +41,9 @@ def _collect(node: Node, names: tuple[str, ...], found: list[MapColumn]) -> bool
         return True
     if node.kind == "struct":
         return all(_collect(child, (*names, child.name), found) for child in node.children)
+    # DuckDB's paths have no empty names, and a star stands for all.
+    if any(name in ("", "*") or "\0" in name for name in names):
+        return False
     if node.kind != "map" or node.children[1].kind not in ("string", "int", "float", "bool"):
         return False
     found.append(MapColumn(node, names))
@@ -58,39 +61,30 @@ class MapReader:
         self._columns = columns
         self._connection = duckdb.connect(":memory:", config={"threads": 1, "autoinstall_known_extensions": False})
         self._connection.execute("SET enable_progress_bar = false")
-        parts, kinds = [], []
+        parts = []
         for number, column in enumerate(columns):
             path = "'$" + "".join("." + _quoted(name) for name in column.names) + "'"
             value = f"json_extract(line, {path})"
             parts.append(f"json_transform_strict({value}, '\"MAP(VARCHAR, JSON)\"') AS map{number}")
-            kinds.append(f"coalesce(json_type(line, {path}) NOT IN ('OBJECT', 'NULL'), false)")
-        self._kinds = f"SELECT {' OR '.join(kinds)} AS wrong FROM lines"  # noqa: S608 - as below
         self._query = f"SELECT {', '.join(parts)} FROM lines"  # noqa: S608 - names are quoted, values are not in it
 
     def __call__(self, lines: Lines) -> tuple[dict[tuple[str, ...], pa.Array], Failed]:
-        """The map arrays by path, and which records have a value that does not fit; raises if a map is no object.
+        """The map arrays by path, and which records have a value that does not fit.
 
         Raises:
-          duckdb.Error: some record has no object there, or one key twice; nothing says which.
+          duckdb.Error: some record has a key twice; nothing says which.
         """
-        result = self._ask(self._query, lines)
+        self._connection.register("lines", pa.table({"line": lines.array()}))
+        try:
+            result = self._connection.sql(self._query).to_arrow_table()
+        finally:
+            self._connection.unregister("lines")
         arrays: dict[tuple[str, ...], pa.Array] = {}
         failed = np.zeros(len(lines), np.bool_)
         for number, column in enumerate(self._columns):
             arrays[column.names], wrong = _typed(nested.plain(result.column(number)), column.node)
             failed |= wrong
         return arrays, failed if failed.any() else None
-
-    def not_objects(self, lines: Lines) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-        """Which records have something other than an object, null or nothing where a map should be."""
-        return np.asarray(self._ask(self._kinds, lines).column(0).to_numpy())
-
-    def _ask(self, query: str, lines: Lines) -> pa.Table:
-        self._connection.register("lines", pa.table({"line": lines.array()}))
-        try:
-            return self._connection.sql(query).to_arrow_table()
-        finally:
-            self._connection.unregister("lines")
 
 
 def _quoted(name: str) -> str:
@@ -113,6 +107,8 @@ def _typed(raw: pa.Array, node: Node) -> tuple[pa.Array, "np.ndarray[tuple[int],
         parsed = [_cast_or_none(value, item.field.type) for value in values.to_pylist()]
         typed = pa.array(parsed, item.field.type)
         wrong = pc.or_(wrong, pc.and_(typed.is_null(), values.is_valid()))
+    if item.kind == "float" and (too_large := infinite(typed)) is not None:
+        wrong = pc.or_(wrong, pa.array(too_large))
     if item.required:
         wrong = pc.or_(wrong, is_null)
     parents = np.repeat(np.arange(len(raw)), np.diff(offsets.to_numpy()))

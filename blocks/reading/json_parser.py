@@ -6,7 +6,7 @@ the row that failed, so that the cost of a bad record is a small piece parsed tw
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -15,11 +15,10 @@ import pyarrow as pa
 import pyarrow.json as pa_json
 
 from blocks.core import nested
-from blocks.core.reject_records import relaxed
 from blocks.reading.conversions import Failed, converter, either
-from blocks.reading.diagnosis import Finding, diagnose
+from blocks.reading.diagnosis import Finding, diagnose, read_record
 from blocks.reading.json_maps import MapReader, assemble, simple_maps
-from blocks.reading.json_plan import Node, plan_schema
+from blocks.reading.json_plan import plan_schema
 from blocks.reading.lines import Ints, Lines, chunks, concat_lines
 
 PIECE_BYTES = 4 << 20
@@ -75,7 +74,10 @@ class JsonParser:
         where: str = "",
     ) -> None:
         self.schema, self._nodes = plan_schema(schema, where)
-        self._event_time, self._strict, self._limits = event_time, strict, limits or Limits()
+        # A column's name may have dots.
+        path = [event_time] if event_time in schema.names else event_time.split(".")
+        self._event_time = tuple(path) if event_time else ()
+        self._strict, self._limits = strict, limits or Limits()
         self._parse_schema = pa.schema(
             [pa.field(node.name, node.parsed) for node in self._nodes if node.parsed is not None]
         )
@@ -87,7 +89,7 @@ class JsonParser:
         self._options = pa_json.ParseOptions(
             explicit_schema=self._parse_schema, unexpected_field_behavior="error" if strict else "ignore"
         )
-        self._converters = [_column_converter(node) for node in self._nodes]
+        self._converters = [converter(node) for node in self._nodes]
         self._last_failed = False
 
     def parse(self, lines: Lines) -> Iterator[tuple[pa.RecordBatch, Ints, list[BadRecord]]]:
@@ -115,19 +117,16 @@ class JsonParser:
         # A record is never deeper than it has opening brackets, nor than it is long.
         for number in np.flatnonzero(fine & (_openings(values, lines) > self._limits.max_depth)).tolist():
             fine[number] = depth(lines.line(number)) <= self._limits.max_depth
-        text = lines.joined()
-        if not _is_utf8(text):
-            for number in range(len(lines)):
-                fine[number] &= _is_utf8(lines.line(number))
-        raw = bytes(text) if any(_contains(text, word) for word in _NO_JSON) else b""
-        if raw:
-            for number in np.flatnonzero(fine).tolist():
-                line = lines.line(number)
-                # The words may stand in strings; Arrow takes them as numbers too.
-                if any(word in line for word in _NO_JSON) and self._explain(line).code == "malformed_json":
-                    fine[number] = False
+        for number in lines.which(lambda part: not _is_utf8(part.text())):
+            fine[number] = False
+        for word in _NO_JSON:
+            # The words may stand in strings; where they are numbers Arrow takes them.
+            at = [match.start() for match in re.finditer(word, lines.text())]
+            numbers = np.unique(np.searchsorted(lines.starts, np.array(at, np.int64) + lines.starts[0], "right") - 1)
+            for number in numbers.tolist():
+                fine[number] &= self._explain(lines.line(number)).code != "malformed_json"
         bad.extend(self._bad(lines, number) for number in np.flatnonzero(~fine).tolist())
-        return lines if fine.all() else lines.take(np.flatnonzero(fine))
+        return lines.without(~fine)
 
     def _piece(self, lines: Lines, bad: list[BadRecord]) -> Iterator[tuple[pa.RecordBatch, Ints]]:
         if self._by_record:
@@ -145,9 +144,7 @@ class JsonParser:
 
     def _try(self, lines: Lines) -> tuple[pa.Table | None, int | None]:
         """The parsed rows, or None and the row that failed, where the reader says it."""
-        text = lines.joined()
-        if not len(self._parse_schema):
-            return pa.table({}), None
+        text = lines.text()
         read = pa_json.ReadOptions(use_threads=False, block_size=len(text) + 1)
         try:
             table = pa_json.read_json(pa.BufferReader(text), read_options=read, parse_options=self._options)
@@ -180,12 +177,16 @@ class JsonParser:
         maps: dict[tuple[str, ...], pa.Array] = {}
         failed: Failed = None
         if self._maps is not None:
-            try:
-                maps, failed = self._maps(lines)
-            except duckdb.Error:
-                # Its message would show the value.
-                yield from self._without_bad_maps(lines, table, bad)
+            found = self._read_maps(lines)
+            if found is None:
+                if len(lines) == 1:
+                    bad.append(self._bad(lines, 0))
+                    return
+                middle = len(lines) // 2
+                yield from self._convert(lines[:middle], table.slice(0, middle), bad)
+                yield from self._convert(lines[middle:], table.slice(middle), bad)
                 return
+            maps, failed = found
         columns = []
         for node, convert in zip(self._nodes, self._converters, strict=True):
             parsed = nested.plain(table.column(node.name)) if node.parsed is not None else None
@@ -197,26 +198,16 @@ class JsonParser:
         batch = pa.RecordBatch.from_arrays(columns, schema=self.schema)
         yield self._without(batch, lines, failed, bad)
 
-    def _without_bad_maps(
-        self, lines: Lines, table: pa.Table, bad: list[BadRecord]
-    ) -> Iterator[tuple[pa.RecordBatch, Ints]]:
-        """Goes on without the records whose maps are no objects, or, where it is something else, in halves."""
+    def _read_maps(self, lines: Lines) -> tuple[dict[tuple[str, ...], pa.Array], Failed] | None:
         assert self._maps is not None
-        wrong = self._maps.not_objects(lines)
-        if wrong.any():
-            bad.extend(self._bad(lines, number) for number in np.flatnonzero(wrong).tolist())
-            fine = np.flatnonzero(~wrong)
-            if len(fine):
-                yield from self._convert(lines.take(fine), table.take(pa.array(fine)), bad)
-        elif len(lines) == 1:
-            bad.append(self._bad(lines, 0))
-        else:
-            middle = len(lines) // 2
-            yield from self._convert(lines[:middle], table.slice(0, middle), bad)
-            yield from self._convert(lines[middle:], table.slice(middle), bad)
+        try:
+            return self._maps(lines)
+        except duckdb.Error:
+            # Its message would show the value; nothing may be raised with it as the context.
+            return None
 
     def _no_event_time(self, columns: list[pa.Array]) -> Failed:
-        first, *rest = self._event_time.split(".")
+        first, *rest = self._event_time
         array = columns[self.schema.get_field_index(first)]
         for name in rest:
             array = nested.struct_children(array)[array.type.get_field_index(name)]
@@ -232,18 +223,17 @@ class JsonParser:
 
     def _records(self, lines: Lines, bad: list[BadRecord]) -> Iterator[tuple[pa.RecordBatch, Ints]]:
         """Record by record in Python: for maps that only this way are read exactly."""
-        rows: list[dict[str, Any] | None] = []
+        rows: list[dict[str, Any]] = []
         good: list[int] = []
         for number in range(len(lines)):
-            finding = self._explain(lines.line(number))
-            if finding.code == "wrong_type" and finding.message == _NOTHING_FOUND and finding.record is not None:
+            line = lines.line(number)
+            finding = read_record(line, self._nodes, self._event_time, self._strict)
+            if finding.code or finding.record is None:
+                bad.append(BadRecord(line, int(lines.positions[number]), finding))
+            else:
                 rows.append(finding.record)
                 good.append(number)
-            else:
-                bad.append(replace(self._bad(lines, number), finding=finding))
-        batch = pa.RecordBatch.from_pylist(rows, schema=relaxed(self.schema))
-        columns = [column.cast(field.type) for column, field in zip(batch.columns, self.schema, strict=True)]
-        yield pa.RecordBatch.from_arrays(columns, schema=self.schema), lines.positions[np.array(good, np.int64)]
+        yield pa.RecordBatch.from_pylist(rows, schema=self.schema), lines.positions[np.array(good, np.int64)]
 
     def _explain(self, line: bytes) -> Finding:
         return diagnose(line, self._nodes, self._event_time, self._strict)
@@ -256,13 +246,6 @@ class JsonParser:
         if depth(raw) > self._limits.max_depth:
             return BadRecord(raw, position, Finding("too_deep", f"nested more than {self._limits.max_depth} deep"))
         return BadRecord(raw, position, self._explain(raw))
-
-
-_NOTHING_FOUND = "the record does not fit the schema"
-
-
-def _column_converter(node: Node) -> Any:
-    return converter(node)
 
 
 def _concat(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
@@ -290,10 +273,6 @@ def _is_utf8(text: bytes | memoryview) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
-
-
-def _contains(text: memoryview, word: bytes) -> bool:
-    return re.search(re.escape(word), text) is not None
 
 
 def depth(text: bytes) -> int:

@@ -13,7 +13,9 @@
 | struct, map | an object |
 | list | an array |
 
-Any of them may be null or missing unless the field is not nullable.
+Any of them may be null or missing unless the field is not nullable. Times lie in the years 1 to 9999; digits beyond
+their unit are cut off (of epoch numbers, which have 9 decimals at most, rounded down). Numbers too large for a float
+do not fit it.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +26,7 @@ import pyarrow.types as pat
 
 from blocks.core import labels
 from blocks.core.dictionaries import decode_schema
-from blocks.core.errors import Problem, SchemaError, all_problems
+from blocks.core.errors import Problem, SchemaError, all_problems, repeated_names
 from blocks.core.masks.base import is_bytes, is_text
 
 Kind = Literal[
@@ -43,7 +45,7 @@ class Node:
       field: the Arrow field that results.
       kind: what it is in JSON.
       path: its path, as `labels.leaves` writes it.
-      parsed: the type that the parser gives; None below a map, which is read apart.
+      parsed: the type that the parser gives, a struct without fields for a map; None for a list that holds a map.
       children: fields of a struct, element of a list, key and value of a map.
       has_map: whether it is a map or holds one.
     """
@@ -70,6 +72,7 @@ class Node:
         """Whether the parsed array differs from the result, or has to be checked."""
         return (
             self.required
+            or self.kind in ("decimal", "float")
             or self.parsed is None
             or not self.parsed.equals(self.field.type)
             or any(child.converts for child in self.children)
@@ -87,6 +90,9 @@ def plan_schema(schema: pa.Schema, where: str) -> tuple[pa.Schema, tuple[Node, .
     """
     schema = decode_schema(schema)
     with all_problems(where, SchemaError) as problems:
+        if not len(schema):
+            problems.append(Problem("the schema has no columns", "schema", "name at least one"))
+        problems.extend(repeated_names(schema.names, "schema"))
         nodes = tuple(_node(column, column.name, problems) for column in schema)
     return schema, nodes
 
@@ -99,6 +105,8 @@ def _node(at: pa.Field, path: str, problems: list[Problem]) -> Node:
         )
         return Node(at, "string", path, pa.string())
     children = tuple(_node(child, path + suffix, problems) for suffix, child in labels.children(at.type))
+    if kind == "struct":
+        problems.extend(repeated_names((child.name for child in children), f"field `{path}`"))
     if kind == "map" and not is_text(at.type.key_type):
         problems.append(
             Problem(f"keys of a JSON object are text, not {at.type.key_type}", f"field `{path}`", "use string")
@@ -121,7 +129,7 @@ def _kind(at: pa.Field) -> Kind | None:
         (is_bytes(at.type), "binary"),
         (pat.is_struct(at.type), "struct"),
         (pat.is_map(at.type), "map"),
-        (labels.is_list(at.type) and not pat.is_fixed_size_list(at.type), "list"),
+        (pat.is_list(at.type) or pat.is_large_list(at.type), "list"),
     )
     return next((kind for fits, kind in kinds if fits), None)
 
@@ -131,10 +139,13 @@ def _parsed(data_type: pa.DataType, kind: Kind, children: tuple[Node, ...]) -> p
         return data_type
     if kind == "epoch":
         return EPOCH_TYPE
+    if kind == "map":
+        # Its content is read apart; as a struct without fields the parser still refuses what is no object, or is there
+        # twice.
+        return pa.struct([])
     if kind == "struct":
-        # A map's column is read apart; a struct of nothing else still tells whether it is null.
         return pa.struct([pa.field(child.name, child.parsed) for child in children if child.parsed is not None])
     if kind == "list":
         (item,) = children
         return None if item.has_map else pa.list_(pa.field("item", item.parsed))
-    return None if kind == "map" else pa.string()
+    return pa.string()

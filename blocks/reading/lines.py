@@ -1,7 +1,8 @@
 """Records as lines of one buffer: where each begins and ends, without a Python object a line."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,25 +10,24 @@ import pyarrow as pa
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
-_BLANK = (0x20, 0x09, 0x0D)
+_SPACE = b" \t\r\n"
+_BLANK = np.frombuffer(_SPACE, np.uint8)
 
 
 @dataclass(frozen=True)
 class Lines:
-    """Records in a buffer, blank ones left out.
+    """Records in a buffer with nothing but white space between them; blank ones do not count.
 
     Attributes:
       data: bytes of all lines.
       starts, ends: int64, where each record begins and ends in `data`, white space around it excluded.
       positions: int64, where each record begins in its source (byte offset after decompression, or a number).
-      contiguous: nothing but white space lies between the records, so that the buffer can be used as it is.
     """
 
     data: memoryview
     starts: Ints
     ends: Ints
     positions: Ints
-    contiguous: bool = True
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -36,56 +36,60 @@ class Lines:
         """The bytes of one record."""
         return bytes(self.data[self.starts[number] : self.ends[number]])
 
-    def take(self, numbers: Ints) -> "Lines":
-        """These records, in this order; the buffer is shared."""
-        return Lines(self.data, self.starts[numbers], self.ends[numbers], self.positions[numbers], contiguous=False)
-
     def __getitem__(self, part: slice) -> "Lines":
-        return Lines(self.data, self.starts[part], self.ends[part], self.positions[part], self.contiguous)
+        return Lines(self.data, self.starts[part], self.ends[part], self.positions[part])
 
-    def joined(self) -> memoryview:
-        """All records, a line each, as one buffer; copied only if records were taken out."""
-        if not len(self):
-            return memoryview(b"")
-        if self.contiguous:
-            return self.data[int(self.starts[0]) : int(self.ends[-1])]
-        return memoryview(b"\n".join(self.line(number) for number in range(len(self))))
+    def without(self, wrong: "np.ndarray[Any, np.dtype[np.bool_]]") -> "Lines":
+        """The records that are not marked; the buffer is copied, run by run, if any is."""
+        numbers = np.flatnonzero(wrong)
+        if not len(numbers):
+            return self
+        bounds = [-1, *numbers.tolist(), len(self)]
+        return concat_lines([self[start + 1 : stop] for start, stop in itertools.pairwise(bounds) if stop > start + 1])
+
+    def text(self) -> memoryview:
+        """All records, with what is between them."""
+        return self.data[int(self.starts[0]) : int(self.ends[-1])] if len(self) else memoryview(b"")
 
     def array(self) -> pa.Array:
-        """The records, white space after them included, as an Arrow string array; the bytes must be UTF-8.
+        """The records, white space after them included, as an Arrow string array, without a copy.
 
-        Copied only if records were taken out. At most 2 GiB.
+        The bytes must be UTF-8, at least one record and less than 2 GiB.
         """
-        if self.contiguous:
-            first = int(self.starts[0])
-            offsets = np.append(self.starts, self.ends[-1]) - first
-            data = self.data[first : int(self.ends[-1])]
-        else:
-            offsets = np.concatenate([[0], np.cumsum(self.ends - self.starts)])
-            data = memoryview(b"".join(self.line(number) for number in range(len(self))))
-        return pa.Array.from_buffers(
-            pa.string(), len(self), [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data)]
-        )
+        offsets = (np.append(self.starts, self.ends[-1]) - self.starts[0]).astype(np.int32)
+        return pa.Array.from_buffers(pa.string(), len(self), [None, pa.py_buffer(offsets), pa.py_buffer(self.text())])
+
+    def which(self, holds: Callable[["Lines"], bool]) -> Iterator[int]:
+        """The numbers of the records for which `holds`.
+
+        It must be true of some lines exactly when it is true of one of them.
+        """
+        waiting = [(0, len(self))]
+        while waiting:
+            start, stop = waiting.pop()
+            if stop == start or not holds(self[start:stop]):
+                continue
+            if stop - start == 1:
+                yield start
+            else:
+                middle = (start + stop) // 2
+                waiting += [(middle, stop), (start, middle)]
 
 
 def concat_lines(parts: list[Lines]) -> Lines:
     """The records of all parts, in order, in one buffer that holds nothing else; copied part by part."""
     if len(parts) == 1:
         return parts[0]
-    texts = [part.joined() for part in parts]
+    texts = [part.text() for part in parts]
     bases = np.cumsum([0, *(len(text) + 1 for text in texts)])[:-1].tolist()
-    starts, ends = [], []
-    for part, base in zip(parts, bases, strict=True):
-        if part.contiguous:
-            shift = base - int(part.starts[0])
-            starts.append(part.starts + shift)
-            ends.append(part.ends + shift)
-        else:
-            lengths = part.ends - part.starts
-            ends.append(np.cumsum(lengths + 1) - 1 + base)
-            starts.append(ends[-1] - lengths)
-    positions = np.concatenate([part.positions for part in parts])
-    return Lines(memoryview(b"\n".join(texts)), np.concatenate(starts), np.concatenate(ends), positions)
+    shifts = [base - int(part.starts[0]) for part, base in zip(parts, bases, strict=True) if len(part)]
+    parts = [part for part in parts if len(part)]
+    columns = [
+        [getattr(part, name) + (shift if name != "positions" else 0) for part, shift in zip(parts, shifts, strict=True)]
+        for name in ("starts", "ends", "positions")
+    ]
+    starts, ends, positions = (np.concatenate(column) if parts else np.empty(0, np.int64) for column in columns)
+    return Lines(memoryview(b"\n".join(texts)), starts, ends, positions)
 
 
 def split_lines(data: bytes | memoryview, position: int) -> Lines:
@@ -102,49 +106,54 @@ def split_lines(data: bytes | memoryview, position: int) -> Lines:
     ends = np.concatenate([breaks, [len(values)]]).astype(np.int64)
     full = ends > starts
     starts, ends = starts[full], ends[full]
-    if len(starts):
-        starts, ends = _trimmed(values, starts, ends)
-    return Lines(view, starts, ends, starts + position)
+    return _trimmed(view, starts, ends, starts + position)
 
 
-def _trimmed(values: Any, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
+def _trimmed(data: memoryview, starts: Ints, ends: Ints, positions: Ints) -> Lines:
     """Without white space on either side, and without lines that are only that."""
-    while True:
+    values = np.frombuffer(data, np.uint8)
+    shifts = positions - starts
+    # Nearly all lines have none, or a carriage return; the bytes of the others are looked at line by line.
+    for _ in range(2):
         blank = np.isin(values[starts], _BLANK)
-        if not blank.any():
-            break
         starts = starts + blank
         full = ends > starts
-        starts, ends = starts[full], ends[full]
-        if not len(starts):
-            return starts, ends
-    while True:
-        blank = np.isin(values[ends - 1], _BLANK)
-        if not blank.any():
-            return starts, ends
-        ends = ends - blank
+        if not full.all():
+            starts, ends, shifts = starts[full], ends[full], shifts[full]
+        last = np.isin(values[ends - 1], _BLANK)
+        ends = ends - last
+        if not len(starts) or not (blank.any() or last.any()):
+            return Lines(data, starts, ends, starts + shifts)
+    starts, ends = starts.copy(), ends.copy()
+    for number in np.flatnonzero(np.isin(values[starts], _BLANK) | np.isin(values[ends - 1], _BLANK)).tolist():
+        line = bytes(data[starts[number] : ends[number]])
+        kept = line.rstrip(_SPACE)
+        ends[number] -= len(line) - len(kept)
+        starts[number] += len(kept) - len(kept.lstrip(_SPACE))
+    full = ends > starts
+    return Lines(data, starts[full], ends[full], (starts + shifts)[full])
 
 
 def from_records(records: list[bytes], positions: list[int] | None = None) -> Lines:
-    """Records that come one by one (as messages do) as `Lines`.
+    """Records that come one by one (as messages do) as `Lines`; those of white space only are left out.
 
-    Line breaks within a record can only be white space in JSON; they become spaces.
+    Args:
+      records: one JSON text each; line breaks within are white space.
+      positions: where each begins in its source; their numbers unless given.
     """
-    data = b"\n".join(record.replace(b"\n", b" ") for record in records) + b"\n"
+    data = memoryview(b"\n".join(records) + b"\n")
     lengths = np.fromiter((len(record) for record in records), np.int64, len(records))
     ends = np.cumsum(lengths + 1) - 1
     starts = ends - lengths
     numbers = np.arange(len(records)) if positions is None else np.array(positions, np.int64)
     full = ends > starts
-    starts, ends, numbers = starts[full], ends[full], numbers[full]
-    values = np.frombuffer(data, np.uint8)
-    view = memoryview(data)
-    if not len(starts):
-        return Lines(view, starts, ends, numbers)
-    # Trimming drops records of white space only; their numbers go with them.
-    keep = np.array([bool(bytes(view[s:e]).strip()) for s, e in zip(starts, ends, strict=True)])
-    starts, ends = _trimmed(values, starts[keep], ends[keep])
-    return Lines(view, starts, ends, numbers[keep])
+    lines = _trimmed(data, starts[full], ends[full], starts[full])
+    if positions is None:
+        # Trimming moved byte offsets; the number of a record is that of the last one to begin before it.
+        return replace(lines, positions=numbers[np.searchsorted(starts, lines.starts, "right") - 1])
+    return replace(
+        lines, positions=(numbers - starts)[np.searchsorted(starts, lines.starts, "right") - 1] + lines.starts
+    )
 
 
 def chunks(lines: Lines, most_bytes: int, most_rows: int) -> Iterator[Lines]:

@@ -1,1 +1,1 @@
-"""Pipelines in YAML: checked, and run by Beam YAML's engine room."""
+"""Pipelines in YAML: read and checked here, built and run by Beam YAML."""

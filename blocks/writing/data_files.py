@@ -22,8 +22,11 @@ class Place(Protocol):
     def create(self, path: str) -> Any:
         """A binary file to write to; its folders are made."""
 
+    def open(self, path: str) -> Any:
+        """A binary file to read from."""
+
     def delete(self, path: str) -> None:
-        """Removes a file; no error if it is not there."""
+        """Removes a file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,8 +62,12 @@ def parse_partitions(text: str | Sequence[str] | None, problems: list[Problem]) 
     """
     parts = [text] if isinstance(text, str) else list(text or ())
     fields = [field for part in parts if (field := _parse(part, problems)) is not None]
-    for name in {field.name for field in fields if [other.name for other in fields].count(field.name) > 1}:
-        problems.append(Problem(f"`{name}` stands more than once", "partition_by", "leave one of them"))
+    names = [field.name for field in fields]
+    problems.extend(
+        Problem(f"`{name}` stands more than once", "partition_by", "leave one of them")
+        for name in dict.fromkeys(names)
+        if names.count(name) > 1
+    )
     return tuple(fields)
 
 

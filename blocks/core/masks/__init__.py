@@ -48,8 +48,8 @@ METHOD_NAMES: tuple[str, ...] = tuple(method.name() for method in METHODS)
 
 
 def strictest(methods: list[Method]) -> Method:
-    """The method that shows least, by the order of `METHODS`; among equals the first."""
-    return min(methods, key=lambda method: METHODS.index(type(method)))
+    """The method that shows least: by the order of `METHODS`, then by its options; among equals the first."""
+    return min(methods, key=lambda method: (METHODS.index(type(method)), method.shows()))
 
 
 __all__ = [

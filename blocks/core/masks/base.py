@@ -1,7 +1,7 @@
 """What every mask method is: a frozen config, the type it gives, and a kernel over one Arrow array."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from blocks.core.errors import SchemaError
 from blocks.core.keys import KeyRing
 from blocks.core.labels import Masked
+from blocks.core.schema.types import type_text
 
 Kernel = Callable[[pa.Array], pa.Array]
 
@@ -20,11 +21,11 @@ class Method(BaseModel):
 
     Attributes:
       method: the name in a policy.
-      injective: different values stay different, so that map keys masked this way cannot collide.
+      gives_null: a value that is there can become null.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    injective: ClassVar[bool] = False
+    gives_null: ClassVar[bool] = False
     method: str
 
     @classmethod
@@ -35,6 +36,22 @@ class Method(BaseModel):
     def key_name(self) -> str:
         """Name of the key in the policy's `keys`, empty without one."""
         return ""
+
+    def injective(self, data_type: pa.DataType) -> bool:
+        """Whether different values of a type stay different, so that map keys masked this way cannot collide."""
+        return False
+
+    def identifies(self) -> bool:
+        """Whether equal values, and few others, get equal masks: a masked key column still identifies a row."""
+        return False
+
+    def shows(self) -> float:
+        """How much it shows, to compare two settings of one method: the lower, the stricter."""
+        return 0
+
+    def options(self, label: str) -> dict[str, Any]:
+        """The options that make a difference to the values of a column with this label."""
+        return self.model_dump(exclude={"method", "key"}, exclude_defaults=True)
 
     def output_type(self, data_type: pa.DataType) -> pa.DataType:
         """The type of the masked column.
@@ -56,8 +73,7 @@ class Method(BaseModel):
 
     def masked(self, data_type: pa.DataType, label: str) -> Masked | None:
         """The mark that the masked column carries; None where values are as they were."""
-        options = self.model_dump(exclude={"method", "key"}, exclude_defaults=True)
-        return Masked(self.name(), self.key_name(), options, str(data_type))
+        return Masked(self.name(), self.key_name(), self.options(label), type_text(data_type))
 
 
 def refuse_type(method: str, data_type: pa.DataType, takes: str) -> SchemaError:
@@ -79,6 +95,23 @@ def is_bytes(data_type: pa.DataType) -> bool:
         or pat.is_large_binary(data_type)
         or pat.is_fixed_size_binary(data_type)
         or pat.is_binary_view(data_type)
+    )
+
+
+def has_text(data_type: pa.DataType) -> bool:
+    """Whether every value of the type has a text of its own (`as_text`): not intervals, unions and the like."""
+    return bool(
+        is_text(data_type)
+        or is_bytes(data_type)
+        or pat.is_boolean(data_type)
+        or pat.is_integer(data_type)
+        or pat.is_floating(data_type)
+        or pat.is_decimal(data_type)
+        or pat.is_timestamp(data_type)
+        or pat.is_date(data_type)
+        or pat.is_time(data_type)
+        or pat.is_duration(data_type)
+        or pat.is_null(data_type)
     )
 
 
@@ -104,4 +137,37 @@ def by_distinct(array: pa.Array, convert: Callable[[list[object]], pa.Array]) ->
     if len(array) == array.null_count:
         return pa.nulls(len(array), convert([]).type)
     encoded = pc.dictionary_encode(array)
-    return convert(encoded.dictionary.to_pylist()).take(encoded.indices)
+    found = convert(encoded.dictionary.to_pylist())
+    # Arrow does not take from views yet.
+    kind = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}.get(found.type, found.type)
+    return found.cast(kind).take(encoded.indices).cast(found.type)
+
+
+class Remembered:
+    """A function of one value, applied to many, that remembers what it gave for the last ones.
+
+    The distinct values of one batch come back in the next, because few users make most events. At most `most` values
+    and results are held, per column and worker; past that all are forgotten at once.
+
+    Args:
+      one: the function; its results are strings or numbers, or None, which is not remembered.
+      most: how many to hold.
+    """
+
+    def __init__(self, one: Callable[[Any], Any], most: int = 1 << 16) -> None:
+        self._one, self._most = one, most
+        self._known: dict[Any, Any] = {}
+
+    def __call__(self, values: list[Any]) -> list[Any]:
+        """The results, in order."""
+        known, one = self._known, self._one
+        results = []
+        for value in values:
+            result = known.get(value)
+            if result is None:
+                result = one(value)
+                if len(known) >= self._most:
+                    known.clear()
+                known[value] = result
+            results.append(result)
+        return results

@@ -13,8 +13,15 @@ from blocks.core.masks.base import Kernel, Method
 class Keep(Method):
     """Values pass as they are."""
 
-    injective = True
     method: Literal["keep"] = "keep"
+
+    def injective(self, data_type: pa.DataType) -> bool:
+        """True: values are as they were."""
+        return True
+
+    def identifies(self) -> bool:
+        """True: values are as they were."""
+        return True
 
     def kernel(self, data_type: pa.DataType, label: str, keys: KeyRing) -> Kernel:
         """The identity."""
@@ -38,6 +45,7 @@ class Drop(Method):
 class Null(Method):
     """The column stays with its type, every value null."""
 
+    gives_null = True
     method: Literal["null"] = "null"
 
     def kernel(self, data_type: pa.DataType, label: str, keys: KeyRing) -> Kernel:

@@ -1,19 +1,20 @@
 """mask, mask_left, mask_right, mask_keep_left, mask_keep_right.
 
-Semantics of ksqlDB's functions of these names (ksqlDB reference, "Scalar functions: MASK"), except that a character is a
-Unicode code point and not a UTF-16 unit: an upper-case letter becomes `X`, a lower-case letter `x`, a decimal digit `n`,
-anything else `-`. A value shorter than the number of characters to keep is kept whole, as ksqlDB does; `at_least` masks
-that many characters all the same.
+Semantics of ksqlDB's functions of these names (ksqlDB reference, "Scalar functions: MASK"), except that a character
+is a Unicode code point and not a UTF-16 unit: an upper-case letter (category Lu) becomes `X`, a lower-case letter (Ll)
+`x`, a decimal digit (Nd) `n`, anything else `-`; a class whose character is null stays as it is. A value shorter than
+the number of characters to keep is kept whole, as ksqlDB does; `at_least` masks that many characters all the same.
 """
 
+import unicodedata
 from typing import Annotated, Literal
 
 import pyarrow as pa
 import pyarrow.types as pat
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from blocks.core.keys import KeyRing
-from blocks.core.masks.base import Kernel, Method, as_text, by_distinct, is_text, refuse_type
+from blocks.core.masks.base import Kernel, Method, Remembered, as_text, by_distinct, is_text, refuse_type
 
 OneCharacter = Annotated[str, Field(min_length=1, max_length=1)]
 
@@ -21,37 +22,39 @@ OneCharacter = Annotated[str, Field(min_length=1, max_length=1)]
 class _Characters(dict[int, str]):
     """A table for `str.translate` that learns each code point when it first meets it."""
 
-    def __init__(self, upper: str, lower: str, digit: str, other: str) -> None:
+    def __init__(self, upper: str | None, lower: str | None, digit: str | None, other: str | None) -> None:
         super().__init__()
-        self._replacements = (upper, lower, digit, other)
+        self._by_category, self._other = {"Lu": upper, "Ll": lower, "Nd": digit}, other
 
     def __missing__(self, code_point: int) -> str:
-        character, (upper, lower, digit, other) = chr(code_point), self._replacements
-        found = (
-            upper
-            if character.isupper()
-            else lower
-            if character.islower()
-            else digit
-            if character.isdecimal()
-            else other
-        )
-        self[code_point] = found
-        return found
+        character = chr(code_point)
+        found = self._by_category.get(unicodedata.category(character), self._other)
+        self[code_point] = character if found is None else found
+        return self[code_point]
 
 
 class Mask(Method):
     """Every character becomes `X`, `x`, `n` or `-` by its class.
 
     Attributes:
-      upper, lower, digit, other: the characters to write instead.
+      upper, lower, digit, other: the characters to write instead; null leaves the class as it is. At least one masks.
     """
 
     method: Literal["mask"] = "mask"
-    upper: OneCharacter = "X"
-    lower: OneCharacter = "x"
-    digit: OneCharacter = "n"
-    other: OneCharacter = "-"
+    upper: OneCharacter | None = "X"
+    lower: OneCharacter | None = "x"
+    digit: OneCharacter | None = "n"
+    other: OneCharacter | None = "-"
+
+    @model_validator(mode="after")
+    def _masks_something(self) -> "Mask":
+        if self.upper is self.lower is self.digit is self.other is None:
+            raise ValueError("upper, lower, digit and other are all null, so nothing would be masked")
+        return self
+
+    def shows(self) -> float:
+        """More with each class that stays as it is."""
+        return 1e9 * [self.upper, self.lower, self.digit, self.other].count(None)
 
     def output_type(self, data_type: pa.DataType) -> pa.DataType:
         """String; the input is text or an integer."""
@@ -71,8 +74,10 @@ class Mask(Method):
             start, stop = self.span(len(value))
             return value[:start] + value[start:stop].translate(table) + value[stop:]
 
+        many = Remembered(one)
+
         def convert(values: list[object]) -> pa.Array:
-            return pa.array([one(str(value)) for value in values], pa.string())
+            return pa.array(many(values), pa.string())
 
         return lambda array: by_distinct(as_text(array), convert)
 
@@ -81,7 +86,11 @@ class MaskLeft(Mask):
     """The first n characters are masked."""
 
     method: Literal["mask_left"] = "mask_left"  # type: ignore[assignment]
-    n: Annotated[int, Field(ge=1)]
+    n: Annotated[int, Field(ge=1, strict=True)]
+
+    def shows(self) -> float:
+        """More, the fewer characters are masked."""
+        return super().shows() - self.n
 
     def span(self, length: int) -> tuple[int, int]:
         """The first n."""
@@ -92,7 +101,11 @@ class MaskRight(Mask):
     """The last n characters are masked."""
 
     method: Literal["mask_right"] = "mask_right"  # type: ignore[assignment]
-    n: Annotated[int, Field(ge=1)]
+    n: Annotated[int, Field(ge=1, strict=True)]
+
+    def shows(self) -> float:
+        """More, the fewer characters are masked."""
+        return super().shows() - self.n
 
     def span(self, length: int) -> tuple[int, int]:
         """The last n."""
@@ -103,8 +116,12 @@ class MaskKeepLeft(Mask):
     """All but the first n characters are masked, and at least `at_least` of them."""
 
     method: Literal["mask_keep_left"] = "mask_keep_left"  # type: ignore[assignment]
-    n: Annotated[int, Field(ge=0)]
-    at_least: Annotated[int, Field(ge=0)] = 0
+    n: Annotated[int, Field(ge=0, strict=True)]
+    at_least: Annotated[int, Field(ge=0, strict=True)] = 0
+
+    def shows(self) -> float:
+        """More, the more characters are kept."""
+        return super().shows() + self.n
 
     def span(self, length: int) -> tuple[int, int]:
         """From n on."""
@@ -115,8 +132,12 @@ class MaskKeepRight(Mask):
     """All but the last n characters are masked, and at least `at_least` of them."""
 
     method: Literal["mask_keep_right"] = "mask_keep_right"  # type: ignore[assignment]
-    n: Annotated[int, Field(ge=0)]
-    at_least: Annotated[int, Field(ge=0)] = 0
+    n: Annotated[int, Field(ge=0, strict=True)]
+    at_least: Annotated[int, Field(ge=0, strict=True)] = 0
+
+    def shows(self) -> float:
+        """More, the more characters are kept."""
+        return super().shows() + self.n
 
     def span(self, length: int) -> tuple[int, int]:
         """Up to the last n."""

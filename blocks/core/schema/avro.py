@@ -17,6 +17,7 @@ several types is an error, because a column has one type.
 Source: Avro 1.12 specification, https://avro.apache.org/docs/1.12.0/specification/
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,27 @@ _NAMES = {
     "arrow_type": "type",
 }
 _KNOWN = (*_NAMES, *(f"blocks.{name}" for name in _NAMES))
+_NEEDED = {
+    "array": ("items",),
+    "map": ("values",),
+    "enum": ("name", "symbols"),
+    "fixed": ("name", "size"),
+    "record": ("name", "fields"),
+    "error": ("name", "fields"),
+}
+_FORMS: dict[str, tuple[type, str]] = {
+    "type": (str, "text"),
+    "name": (str, "text"),
+    "namespace": (str, "text"),
+    "doc": (str, "text"),
+    "logicalType": (str, "text"),
+    "aliases": (list, "a list"),
+    "fields": (list, "a list"),
+    "symbols": (list, "a list"),
+    "size": (int, "a number"),
+    "precision": (int, "a number"),
+    "scale": (int, "a number"),
+}
 _AVRO = frozenset(
     [
         "type",
@@ -105,6 +127,9 @@ def read(path: Path, name: str | None, reading: Reading) -> pa.Schema:
 
 def _parse(document: Any, named: dict[str, Any], reading: Reading) -> list[str]:
     """Lets fastavro check the schema and resolve names; gives the full names of the records at the top."""
+    for what, path in _malformed(document):
+        reading.problem(f"not an Avro schema: {what}", Place(path), "see the Avro specification")
+    reading.raise_problems()
     tops = []
     for one in document if isinstance(document, list) else [document]:
         try:
@@ -114,8 +139,9 @@ def _parse(document: Any, named: dict[str, Any], reading: Reading) -> list[str]:
         except fastavro.schema.SchemaParseException as error:
             raise reading.stop(f"not an Avro schema: {error}", Place(), "mend the schema") from error
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            what = f"a type without `{error.args[0]}`" if isinstance(error, KeyError) else "a type of a wrong form"
-            raise reading.stop(f"not an Avro schema: {what}", Place(), "see the Avro specification") from error
+            raise reading.stop(
+                f"not an Avro schema: {type(error).__name__}", Place(), "see the Avro specification"
+            ) from error
         except RecursionError as error:
             raise reading.stop("the schema is nested too deep", Place(), "flatten the schema") from error
         if isinstance(parsed, dict) and parsed.get("type") in {"record", "error"}:
@@ -127,24 +153,63 @@ def _unknown(unknown: Any, document: Any, named: dict[str, Any], reading: Readin
     written = unknown.get("type") if isinstance(unknown, dict) else unknown
     text = written if isinstance(written, str) else "?"
     short = text.rpartition(".")[2]
-    path = next((path for path, used in _uses(document, "") if used in {text, short}), "")
+    path = next((path for path, used in _types(document, "") if used in (text, short)), "")
     names = [*_PRIMITIVE, "record", "enum", "array", "map", "fixed", *named]
     return reading.stop(f"no Avro type `{text}`", Place(path), nearest(short, names))
 
 
-def _uses(at: Any, path: str) -> list[tuple[str, str]]:
-    """(path, name) of every type that is written as a name."""
-    if isinstance(at, str):
-        return [(path, at)]
+def _types(at: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """(path, JSON) of everything that stands where a type should, but for the lists of unions."""
     if isinstance(at, list):
-        return [use for one in at for use in _uses(one, path)]
+        for one in at:
+            yield from _types(one, path)
+        return
+    yield path, at
     if not isinstance(at, dict):
-        return []
-    found = _uses(at.get("items"), path + "[]") + _uses(at.get("values"), path + "{}") + _uses(at.get("type"), path)
-    for one in at.get("fields") or ():
-        if isinstance(one, dict) and isinstance(one.get("name"), str):
-            found += _uses(one.get("type"), f"{path}.{one['name']}" if path else one["name"])
-    return found
+        return
+    for keyword, suffix in (("type", ""), ("items", "[]"), ("values", "{}")):
+        if keyword in at:
+            yield from _types(at[keyword], path + suffix)
+    fields = at.get("fields")
+    for one in fields if isinstance(fields, list) else ():
+        if isinstance(one, dict) and isinstance(one.get("name"), str) and "type" in one:
+            yield from _types(one["type"], f"{path}.{one['name']}" if path else one["name"])
+
+
+def _malformed(document: Any) -> Iterator[tuple[str, str]]:
+    """(what is wrong, path) of types and fields whose JSON has a wrong form, which fastavro takes for granted."""
+    for path, at in _types(document, ""):
+        if isinstance(at, str):
+            continue
+        if not isinstance(at, dict):
+            yield f"expected a type, got {type(at).__name__}", path
+        elif isinstance(at.get("type"), dict | list):
+            yield "a type inside `type`", path
+        else:
+            kind = at.get("type")
+            for keyword in ("type", *(_NEEDED.get(kind, ()) if isinstance(kind, str) else ())):
+                if keyword not in at:
+                    yield f"a type without `{keyword}`", path
+            yield from ((what, path) for what in _wrong_values(at))
+        for one in at["fields"] if isinstance(at, dict) and isinstance(at.get("fields"), list) else ():
+            if not isinstance(one, dict):
+                yield f"expected a field, got {type(one).__name__}", path
+                continue
+            for keyword in ("name", "type"):
+                if keyword not in one:
+                    yield f"a field without `{keyword}`", path
+            yield from ((what, path) for what in _wrong_values({**one, "type": "a type"}))
+
+
+def _wrong_values(at: dict[str, Any]) -> Iterator[str]:
+    for keyword, (kind, shown) in _FORMS.items():
+        value = at.get(keyword)
+        if keyword in at and (not isinstance(value, kind) or isinstance(value, bool)):
+            yield f"`{keyword}` is {shown}, got {type(value).__name__}"
+    if isinstance(at.get("symbols"), list) and not all(isinstance(one, str) for one in at["symbols"]):
+        yield "`symbols` holds something that is not text"
+    if isinstance(at.get("size"), int) and not 0 <= at["size"] < 2**31:
+        yield "`size` is out of range"
 
 
 class _Types:
@@ -188,10 +253,6 @@ class _Types:
             if written in _PRIMITIVE:
                 return _PRIMITIVE[written], written == "null", Meaning()
             return self.type(self._named[written], place, open_)
-        if isinstance(written["type"], dict | list):
-            # Some writers wrap a type once more: {"type": {"type": "string"}}.
-            data_type, nullable, below = self.type(written["type"], place, open_)
-            return data_type, nullable, self.meaning(written, place).over(below)
         kind = written["type"]
         named = kind in {"record", "error", "enum", "fixed"}
         meaning = self.meaning(written, place, doc=not named)

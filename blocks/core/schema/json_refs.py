@@ -68,7 +68,8 @@ class Documents:
         return Node(self._loaded[key], key, () if self._loaded.keys() - {key} else (f"{key}#",))
 
     def _check(self, value: Any, shown: str) -> None:
-        draft = validator_for(value, default=Draft202012Validator) if isinstance(value, dict) else Draft202012Validator
+        named = isinstance(value, dict) and isinstance(value.get("$schema"), str)
+        draft = validator_for(value, default=Draft202012Validator) if named else Draft202012Validator
         try:
             errors = sorted(draft(draft.META_SCHEMA).iter_errors(value), key=lambda error: list(map(str, error.path)))
         except RecursionError:

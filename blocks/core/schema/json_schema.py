@@ -20,7 +20,7 @@ merged. `$ref` goes to `#/...` or a file beside this one, never to the network. 
 Source: JSON Schema 2020-12, https://json-schema.org/draft/2020-12 (older drafts by `$schema`)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def read(path: Path, name: str | None, reading: Reading) -> pa.Schema:
         titles = [root["title"]] if described and isinstance(root.get("title"), str) else []
         chosen = found[choose(name, [*found, *titles], "definition", reading)]
     try:
-        data_type, _, meaning = _Types(reading, documents).type(chosen, Place())
+        data_type, _, meaning = _Types(reading, documents).type([chosen], Place())
     except RecursionError:
         raise reading.stop("the schema is nested too deep", Place(), "flatten the schema") from None
     if data_type is not None and not pat.is_struct(data_type):
@@ -106,11 +106,12 @@ class _Types:
         self._reading = reading
         self._documents = documents
 
-    def type(self, node: Node, place: Place) -> tuple[pa.DataType | None, bool, Meaning]:
-        """(type, admits null, meaning) of a schema; the type is None where it has a problem."""
+    def type(self, nodes: Iterable[Node], place: Place) -> tuple[pa.DataType | None, bool, Meaning]:
+        """(type, admits null, meaning) of what satisfies all these schemas; the type is None where it has a problem."""
         self._reading.check_depth(place)
         parts = _Parts()
-        self._gather(node, place, parts)
+        for node in nodes:
+            self._gather(node, place, parts)
         base, admits_null, below = (None, False, Meaning()) if parts.broken else self._derived(parts, place)
         meaning = parts.meaning.over(below)
         return self._reading.refined(base, meaning, place), admits_null, meaning
@@ -152,7 +153,10 @@ class _Types:
                 allowed = kept
             node = node.with_value(allowed)
         elif keyword in parts.telling and parts.telling[keyword].value != node.value:
-            if keyword in {"enum", "const", "additionalProperties"}:
+            if keyword in {"enum", "const"} or isinstance(node.value, bool):
+                return
+            if isinstance(parts.telling[keyword].value, bool):
+                parts.telling[keyword] = node
                 return
             self._reading.problem(f"parts of `allOf` differ in `{keyword}`", place, "make its parts agree")
             parts.broken = True
@@ -174,11 +178,15 @@ class _Types:
         kinds, admits_null = self._kinds(parts)
         choices = [parts.telling[keyword] for keyword in ("oneOf", "anyOf") if keyword in parts.telling]
         if choices and not parts.properties and kinds in ([], ["object"]) and not self._has_shape(parts):
-            return self._choice(choices[0], place)
+            chosen, choices = choices[0], choices[1:]
+        else:
+            chosen = None
         for choice in choices:
             if _holds_label(choice.value):
                 fix = "write the label beside `type`, or describe the type in the choice alone"
                 self._reading.problem("a label in a choice beside a type would be lost", place, fix)
+        if chosen is not None:
+            return self._choice(chosen, place)
         if len(kinds) > 1:
             listed = ", ".join(f"`{kind}`" for kind in kinds)
             self._reading.problem(
@@ -230,14 +238,18 @@ class _Types:
         return [one for one in kinds if one != "integer" or "number" not in kinds], admits_null
 
     def _choice(self, node: Node, place: Place) -> tuple[pa.DataType | None, bool, Meaning]:
-        admits_null, meaning = False, Meaning()
+        admits_null, meanings = False, list[Meaning]()
         found: list[tuple[pa.DataType | None, int]] = []
         for index in range(len(node.value)):
-            data_type, null, below = self.type(node.at(index), place)
-            meaning = Meaning(meaning.labels | below.labels).over(meaning).over(below)
+            data_type, null, below = self.type([node.at(index)], place)
+            meanings.append(below)
             admits_null = admits_null or null or (data_type is not None and pat.is_null(data_type))
             if data_type is None or not pat.is_null(data_type):
                 found.append((data_type, index))
+        # What a branch says beside its labels is about the branch, unless it is the only one.
+        meaning = Meaning(frozenset().union(*(one.labels for one in meanings)))
+        if len(found) == 1:
+            meaning = meaning.over(meanings[found[0][1]])
         if any(data_type is None for data_type, _ in found):
             return None, admits_null, meaning
         if not found:
@@ -279,21 +291,11 @@ class _Types:
         return self._reading.field("key", pa.string(), False, meaning, place)
 
     def _property(self, name: str, nodes: list[Node], required: bool, place: Place) -> pa.Field | None:
-        found = [self.type(node, place) for node in nodes]
-        data_type, admits_null, meaning = found[0]
-        for other, null, below in found[1:]:
-            if data_type is not None and other is not None and data_type != other:
-                self._reading.problem(
-                    f"parts of `allOf` give the types `{_short(data_type)}` and `{_short(other)}`",
-                    place,
-                    "make its parts agree",
-                )
-            admits_null = admits_null and null
-            meaning = meaning.over(below)
+        data_type, admits_null, meaning = self.type(nodes, place)
         return self._reading.field(name, data_type, admits_null or not required, meaning, place)
 
     def _child(self, name: str, node: Node, place: Place) -> pa.Field | None:
-        data_type, admits_null, meaning = self.type(node, place)
+        data_type, admits_null, meaning = self.type([node], place)
         return self._reading.field(name, data_type, admits_null, meaning, place)
 
     def _array(self, parts: _Parts, place: Place) -> pa.DataType | None:
@@ -301,7 +303,8 @@ class _Types:
         if "prefixItems" in parts.telling or items is None or not isinstance(items.value, dict):
             if parts.meaning.type is not None and "prefixItems" not in parts.telling:
                 return pa.null()
-            what = "an array without `items`" if items is None else "an array whose items have types of their own"
+            alone = items is None and "prefixItems" not in parts.telling
+            what = "an array without `items`" if alone else "an array whose items have types of their own"
             self._reading.problem(what, place, "add `items` with the one schema of every item")
             return None
         item = self._child("item", items, place.below("[]"))

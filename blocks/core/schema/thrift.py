@@ -94,7 +94,9 @@ def read(path: Path, name: str | None, reading: Reading) -> pa.Schema:
     """
     scopes = _Scopes(reading)
     scope = scopes.load(path, (), Place())
-    reading.raise_problems()
+    if scope is None or scopes.incomplete:
+        # What a missing or broken file defines would be reported as unknown types.
+        reading.raise_problems()
     assert scope is not None
     structs = [one.name for one in scope.definitions.values() if one.fields or one.kind in {"struct", "union"}]
     if name is not None and "." in name:
@@ -129,8 +131,15 @@ class _Scopes:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._loaded: dict[Path, _Scope] = {}
+        self.incomplete = False
 
     def load(self, path: Path, including: tuple[Path, ...], place: Place) -> _Scope | None:
+        """A file with its includes; None, and `incomplete`, after a problem was noted."""
+        scope = self._load(path, including, place)
+        self.incomplete |= scope is None
+        return scope
+
+    def _load(self, path: Path, including: tuple[Path, ...], place: Place) -> _Scope | None:
         resolved = path.resolve()
         if resolved in including:
             chain = " includes ".join(f"`{one.name}`" for one in (*including, resolved))
@@ -156,6 +165,7 @@ class _Scopes:
             if not target.is_file():
                 fix = near_files(target) + "; includes are looked for beside the file that includes"
                 self._reading.problem(f"included file `{include.text}` is not there", at, fix)
+                self.incomplete = True
                 continue
             included = self.load(target, (*including, resolved), at)
             if included is not None:

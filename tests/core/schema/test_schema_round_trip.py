@@ -5,11 +5,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
+from schema_strategies import schemas
 
 from blocks.core.errors import SchemaError
 from blocks.core.labels import LABEL, MASKED, Masked
 from blocks.core.schema import read_schema, write_schema
-from tests_schema_strategies import schemas
 
 
 @settings(max_examples=150, deadline=None)

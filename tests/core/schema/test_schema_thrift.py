@@ -8,7 +8,7 @@ from thriftpy2.parser import parser as thriftpy2_parser
 from thriftpy2.thrift import TType
 
 from blocks.core.labels import DESCRIPTION, LABEL, get, labels_of, leaves
-from blocks.core.schema import read_schema
+from blocks.core.schema import parse_type, read_schema
 from blocks.core.schema.thrift_idl import parse_idl
 
 Write = Callable[[str, str], Path]
@@ -34,7 +34,7 @@ def _field(write: Write, declared: str) -> pa.Field:
         ("list<i32>", pa.list_(pa.field("item", pa.int32(), False))),
         ("set<string>", pa.list_(pa.field("item", pa.string(), False))),
         ("map<i64, string>", pa.map_(pa.int64(), pa.field("value", pa.string(), False))),
-        ("map<string, list<double>>", pa.map_(pa.string(), pa.list_(pa.float64()))),
+        ("list<list<double>>", parse_type("list<item: list<item: double not null> not null>")),
     ],
 )
 def test_thrift_types_become_arrow_types(write: Write, declared: str, expected: pa.DataType) -> None:

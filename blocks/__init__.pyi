@@ -1,0 +1,80 @@
+# Made from catalog.yaml by `python -m blocks.catalog.stub`; do not edit.
+
+from typing import Any
+
+from blocks.core.batch_type import BatchCoder as BatchCoder, BatchType as BatchType
+from blocks.core.batches import AsBatches as AsBatches, AsRows as AsRows, UnionBatches as UnionBatches
+from blocks.core.block import BatchBlock as BatchBlock, Outcome as Outcome, StepMetrics as StepMetrics
+from blocks.core.errors import (
+    BatchTypeError as BatchTypeError,
+    BlocksError as BlocksError,
+    CatalogError as CatalogError,
+    ColumnError as ColumnError,
+    ConfigError as ConfigError,
+    ConflictError as ConflictError,
+    MaskKeyError as MaskKeyError,
+    PolicyError as PolicyError,
+    PrivacyError as PrivacyError,
+    ReadError as ReadError,
+    RejectedRecordError as RejectedRecordError,
+    SchemaError as SchemaError,
+    SnippetError as SnippetError,
+    WarehouseError as WarehouseError,
+)
+from blocks.core.policy import Policy as Policy, read_policy as read_policy
+from blocks.core.rejects import REJECT_SCHEMA as REJECT_SCHEMA, Reject as Reject, Rejects as Rejects
+from blocks.core.schema import describe as describe, read_schema as read_schema, write_schema as write_schema
+from blocks.core.windows import WindowRows as WindowRows
+from blocks.flattening.records import FlattenRecords as FlattenRecords
+from blocks.masking.mask_columns import MaskColumns as MaskColumns
+from blocks.masking.unmask_columns import UnmaskColumns as UnmaskColumns
+from blocks.reading.read_json import ReadJson as ReadJson
+from blocks.reading.read_parquet import ReadParquet as ReadParquet
+from blocks.writing.warehouse import WriteWarehouse as WriteWarehouse, read_table as read_table
+
+__all__ = [
+    "AsBatches",
+    "AsRows",
+    "BatchBlock",
+    "BatchCoder",
+    "BatchType",
+    "BatchTypeError",
+    "BlocksError",
+    "CatalogError",
+    "ColumnError",
+    "ConfigError",
+    "ConflictError",
+    "FlattenRecords",
+    "MaskColumns",
+    "MaskKeyError",
+    "Outcome",
+    "Policy",
+    "PolicyError",
+    "PrivacyError",
+    "REJECT_SCHEMA",
+    "ReadError",
+    "ReadJson",
+    "ReadParquet",
+    "Reject",
+    "RejectedRecordError",
+    "Rejects",
+    "SchemaError",
+    "SnippetError",
+    "StepMetrics",
+    "UnionBatches",
+    "UnmaskColumns",
+    "WarehouseError",
+    "WindowRows",
+    "WriteWarehouse",
+    "__version__",
+    "describe",
+    "load",
+    "read_policy",
+    "read_schema",
+    "read_table",
+    "write_schema",
+]
+
+__version__: str
+
+def load(name: str) -> Any: ...

@@ -1,0 +1,111 @@
+"""Reads and validates a catalog as a whole, with the place of every problem."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from blocks.catalog.model import Catalog, Entry, Target
+from blocks.catalog.names import catalog_file
+from blocks.core import strict_yaml
+from blocks.core.errors import CatalogError, Problem, all_problems, nearest
+
+_TARGET = TypeAdapter[str](Target)
+_KEYS = ("blocks", "names")
+# By what a reader of the file calls them.
+_OPTIONS = tuple("class" if name == "target" else name for name in Entry.model_fields)
+
+
+def read_catalog(path: str | Path | None = None) -> Catalog:
+    """The catalog of a file, or that of the library.
+
+    Args:
+      path: a YAML file; the library's own unless given.
+
+    Raises:
+      CatalogError: every entry and name that is wrong, with line and column.
+    """
+    file = Path(path) if path is not None else catalog_file()
+    try:
+        changed = file.stat().st_mtime_ns
+    except OSError:
+        changed = 0
+    return _read(file, changed)
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, _changed: int) -> Catalog:
+    document = strict_yaml.load(path, error=CatalogError)
+    with all_problems(document.file, CatalogError) as problems:
+        data = document.data if isinstance(document.data, dict) else {}
+        if not isinstance(data.get("blocks"), list) or not isinstance(data.get("names", {}), dict):
+            problems.append(
+                Problem("a catalog has `blocks`, a list, and `names`, a mapping", document.where(()), "add them")
+            )
+            data = {}
+        for key in data:
+            if key not in _KEYS:
+                problems.append(Problem(f"unknown key `{key}`", document.where((key,)), nearest(key, _KEYS)))
+        entries = [
+            entry
+            for number, content in enumerate(data.get("blocks", ()))
+            if (entry := _entry(document, number, content, problems)) is not None
+        ]
+        names = _names(document, data.get("names", {}), entries, problems)
+    return Catalog(tuple(entry for _, entry in entries), names)
+
+
+def _entry(
+    document: strict_yaml.Document, number: int, content: Any, problems: list[Problem]
+) -> tuple[int, Entry] | None:
+    at: tuple[str | int, ...] = ("blocks", number)
+    if not isinstance(content, dict):
+        problems.append(Problem("an entry is a mapping", document.where(at), "begin with `name:`"))
+        return None
+    content = dict(content)
+    title = f"entry `{content.get('name', number + 1)}`"
+    for key in [key for key in content if key not in _OPTIONS]:
+        del content[key]
+        problems.append(Problem(f"{title}: unknown key `{key}`", document.where((*at, key)), nearest(key, _OPTIONS)))
+    try:
+        return number, Entry.model_validate(content)
+    except ValidationError as error:
+        for one in error.errors():
+            path = tuple(part for part in one["loc"] if isinstance(part, str | int))
+            what, fix = _message(one)
+            problems.append(Problem(f"{title}: {'.'.join(map(str, path))}: {what}", document.where((*at, *path)), fix))
+    return None
+
+
+def _message(error: Any) -> tuple[str, str]:
+    if error["type"] == "missing":
+        return "is missing", "add it"
+    if error["type"] == "literal_error":
+        return f"is not {error['ctx']['expected']}", "write one of them"
+    if error["type"] == "string_pattern_mismatch":
+        form = {"version": "1.0.0", "since": "0.1.0", "class": "package.module:Class", "name": "MaskColumns"}
+        return "is not of the right form", f"write it as in {form.get(str(error['loc'][-1]), 'other entries')}"
+    message = str(error["msg"])
+    return message[:1].lower() + message[1:], "see the head of catalog.yaml"
+
+
+def _names(
+    document: strict_yaml.Document, content: dict[str, Any], entries: list[tuple[int, Entry]], problems: list[Problem]
+) -> dict[str, str]:
+    seen: dict[tuple[str, int], int] = {}
+    for number, entry in entries:
+        key = (entry.name, entry.major)
+        if key in seen:
+            what = f"two entries of `{entry.name}` with the major version {entry.major}"
+            problems.append(Problem(what, document.where(("blocks", number, "name")), "a new major, or one entry"))
+        seen[key] = number
+    for name, target in content.items():
+        place = document.where(("names", name))
+        if name in {entry.name for _, entry in entries}:
+            problems.append(Problem(f"`{name}` is a block and a name", place, "take it out of `names`"))
+        try:
+            _TARGET.validate_python(target)
+        except ValidationError:
+            problems.append(Problem(f"`{name}` has no `module:attribute`", place, "as in blocks.core.schema:describe"))
+    return {name: str(target) for name, target in content.items()}

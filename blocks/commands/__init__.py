@@ -1,0 +1,1 @@
+"""What the commands of `blocks` do; each module is imported when its command runs."""

@@ -1,0 +1,69 @@
+"""Arrow arrays of one schema made to fit another: casts that fail row by row, and nulls where there must be none."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pat
+
+from blocks.core import labels, nested
+from blocks.reading.conversions import Failed
+
+
+def cast_rows(array: pa.Array, data_type: pa.DataType) -> tuple[pa.Array, Failed]:
+    """The array as another type; rows whose value does not fit are null and marked.
+
+    Raises:
+      ArrowNotImplementedError: no value of the one type is a value of the other.
+    """
+    parts = list(_cast_parts(array, data_type))
+    result = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+    if result.null_count == array.null_count:
+        return result, None
+    failed = pc.and_(result.is_null(), array.is_valid())
+    return result, np.asarray(failed.to_numpy(zero_copy_only=False))
+
+
+def _cast_parts(array: pa.Array, data_type: pa.DataType) -> Iterator[pa.Array]:
+    try:
+        yield array.cast(data_type)
+    except pa.ArrowNotImplementedError:
+        raise
+    except pa.ArrowInvalid:
+        if len(array) == 1:
+            yield pa.nulls(1, data_type)
+            return
+        middle = len(array) // 2
+        yield from _cast_parts(array[:middle], data_type)
+        yield from _cast_parts(array[middle:], data_type)
+
+
+def missing(
+    array: pa.Array, field: pa.Field, path: str
+) -> Iterator[tuple[str, "np.ndarray[tuple[int], np.dtype[np.bool_]]"]]:
+    """(path, which rows) for every field that must not be null and is, at any depth.
+
+    Args:
+      array: of the field's type.
+      field: with the nullability to hold the array to.
+      path: of the field.
+    """
+    if not field.nullable and array.null_count:
+        yield path, np.asarray(array.is_null().to_numpy(zero_copy_only=False))
+    if pat.is_struct(field.type):
+        valid = ~np.asarray(array.is_null().to_numpy(zero_copy_only=False))
+        for child, part in zip(field.type, nested.struct_children(array), strict=True):
+            for at, rows in missing(part, child, f"{path}.{child.name}"):
+                if (rows & valid).any():
+                    yield at, rows & valid
+    elif labels.is_list(field.type) or pat.is_map(field.type):
+        plain = nested.plain(array)
+        offsets, values = nested.list_parts(plain)
+        parents = np.repeat(np.arange(len(plain)), np.diff(offsets.to_numpy()))
+        below = [values] if not pat.is_map(field.type) else [values.field(0), values.field(1)]
+        for (suffix, child), part in zip(labels.children(field.type), below, strict=True):
+            for at, items in missing(part, child, path + suffix):
+                rows = np.zeros(len(plain), np.bool_)
+                rows[parents[items]] = True
+                yield at, rows

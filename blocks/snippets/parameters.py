@@ -1,0 +1,172 @@
+"""Parameters of a snippet: typed values that stand as `${name}` in its tree.
+
+A value takes the place of a value in the parsed tree; text is never put into YAML text, so no value can add a key, a
+step or a reference to another parameter. `${name}` alone keeps the parameter's type, within other text it becomes text,
+`$${` is a plain `${`.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from blocks.catalog.options import value_kind
+from blocks.core.errors import Problem, nearest
+from blocks.core.strict_yaml import Document
+
+TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "float": "a number",
+    "boolean": "true or false",
+    "date": "a date, as in 2026-01-31",
+    "path": "a path",
+}
+_KEYS = ("type", "default", "description")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
+
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One declared parameter.
+
+    Attributes:
+      name: as in `${name}`.
+      type: one of `TYPES`.
+      description: for people.
+      default: typed; None if a value has to be given.
+    """
+
+    name: str
+    type: str
+    description: str = ""
+    default: Any = None
+
+
+def declared(document: Document, content: Any, problems: list[Problem]) -> dict[str, Parameter]:
+    """The parameters that a snippet declares."""
+    if not isinstance(content, dict):
+        fix = "write `parameters:` and below it `name: {type: string}`"
+        problems.append(Problem(f"expected a mapping, got {value_kind(content)}", document.where(("parameters",)), fix))
+        return {}
+    found: dict[str, Parameter] = {}
+    for name, spec in content.items():
+        at: Place = ("parameters", name)
+        if not _NAME.fullmatch(name):
+            problems.append(Problem(f"`{name}` is not a name", document.where(at), "use letters, digits and _"))
+            continue
+        # A parameter with mistakes still is there, so that its uses are not reported too.
+        found[name] = _declaration(document, at, name, spec, problems)
+    return found
+
+
+def _declaration(document: Document, at: Place, name: str, spec: Any, problems: list[Problem]) -> Parameter:
+    if not isinstance(spec, dict):
+        problems.append(
+            Problem(f"parameter `{name}` has no type", document.where(at), f"write {name}: {{type: string}}")
+        )
+        return Parameter(name, "string", "", "")
+    for key in spec:
+        if key not in _KEYS:
+            where = document.where((*at, key))
+            problems.append(Problem(f"unknown key `{key}` of a parameter", where, nearest(key, _KEYS)))
+    kind = spec.get("type")
+    if kind not in TYPES:
+        where = document.where((*at, "type"))
+        what = f"parameter `{name}`: `{kind}` is not a type" if kind else f"parameter `{name}` has no type"
+        problems.append(Problem(what, where, nearest(str(kind or ""), TYPES)))
+        return Parameter(name, "string", "", "")
+    default = spec.get("default")
+    if default is not None and not _fits(kind, default):
+        what = f"default of `{name}`: expected {TYPES[kind]}, got {value_kind(default)}"
+        problems.append(Problem(what, document.where((*at, "default")), "mend the default, or the type"))
+        default = None
+    if kind == "path" and default is not None:
+        default = beside(document.file, default)
+    return Parameter(name, kind, str(spec.get("description", "")), default)
+
+
+def _fits(kind: str, value: Any) -> bool:
+    if kind == "float":
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind == "date":
+        return isinstance(value, date) and not isinstance(value, datetime)
+    expected = {"string": str, "path": str, "integer": int, "boolean": bool}[kind]
+    return type(value) is expected
+
+
+def beside(file: str, path: str) -> str:
+    """A path that is relative to a snippet's file, from where the reader is; URLs and absolute paths as they are."""
+    if "://" in path or Path(path).is_absolute():
+        return path
+    return os.path.normpath(Path(file).parent / path)
+
+
+def values(
+    document: Document, parameters: Mapping[str, Parameter], given: Mapping[str, str], problems: list[Problem]
+) -> dict[str, Any]:
+    """Typed values: those that were given as text, and defaults.
+
+    A path that is given is relative to the working directory, a default to the snippet's file.
+    """
+    found: dict[str, Any] = {}
+    for name, text in given.items():
+        if name not in parameters:
+            what = f"the snippet has no parameter `{name}`"
+            problems.append(Problem(what, f"{document.file}: --set {name}", nearest(name, parameters)))
+            continue
+        parsed = parse(parameters[name].type, text)
+        if parsed is None:
+            what = f"parameter `{name}`: expected {TYPES[parameters[name].type]}"
+            problems.append(Problem(what, f"--set {name}", "give another value"))
+        found[name] = Path(text).absolute().as_posix() if parameters[name].type == "path" and parsed else parsed
+    for name, parameter in parameters.items():
+        if name not in given and parameter.default is None:
+            where = document.where(("parameters", name))
+            problems.append(Problem(f"parameter `{name}` has no value", where, f"--set {name}=..., or give a default"))
+        found.setdefault(name, parameter.default)
+    return found
+
+
+def parse(kind: str, text: str) -> Any:
+    """A value from the command line; None if it does not fit the type."""
+    try:
+        if kind == "integer":
+            return int(text)
+        if kind == "float":
+            return float(text)
+        if kind == "boolean":
+            return {"true": True, "false": False}.get(text.lower())
+        if kind == "date":
+            return date.fromisoformat(text)
+    except ValueError:
+        return None
+    return text
+
+
+def substituted(document: Document, content: Any, at: Place, known: Mapping[str, Any], problems: list[Problem]) -> Any:
+    """The tree with every `${name}` replaced by its value."""
+    if isinstance(content, dict):
+        return {key: substituted(document, value, (*at, key), known, problems) for key, value in content.items()}
+    if isinstance(content, list):
+        return [substituted(document, value, (*at, number), known, problems) for number, value in enumerate(content)]
+    if not isinstance(content, str) or "${" not in content:
+        return content
+    for name in dict.fromkeys(match[1] for match in _REFERENCE.finditer(content) if match[1] is not None):
+        if name not in known:
+            problems.append(Problem(f"no parameter `{name}`", document.where(at), nearest(name, known)))
+            return None
+    whole = _REFERENCE.fullmatch(content)
+    if whole and whole[1] is not None:
+        return known[whole[1]]
+    return _REFERENCE.sub(lambda match: "${" if match[1] is None else _text(known[match[1]]), content)
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,332 @@
+"""The steps of a snippet and how they are wired, found out without Beam; and the tree that Beam YAML is given.
+
+Beam YAML stops at its first problem and knows no columns, so everything about names is settled here: in the tree
+that it gets every step has a name of its own and an id, and every reference is an id.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from blocks.catalog.model import Catalog, Entry
+from blocks.catalog.options import value_kind
+from blocks.core.errors import Problem, nearest
+from blocks.core.strict_yaml import Document
+
+Place = tuple[str | int, ...]
+
+CONTAINERS = ("chain", "composite")
+_STEP_KEYS = ("type", "name", "input", "output", "config", "windowing", "resource_hints")
+_CONTAINER_KEYS = (*_STEP_KEYS, "transforms", "source", "sink")
+
+
+@dataclass(eq=False)
+class Step:
+    """One step.
+
+    Attributes:
+      number: from 0, in the order of the file.
+      type: of the block, or of Beam's transform.
+      name: unique among its siblings.
+      label: as Beam writes it: `name`, or `composite/name`.
+      place: path in the document.
+      entry: of the catalog; None for Beam's own transforms.
+      config: as in the file, parameters put in.
+      inputs: what it names as input, after resolution: (place, the step or None for an input of the composite).
+    """
+
+    number: int
+    type: str
+    name: str
+    label: str
+    place: Place
+    entry: Entry | None
+    config: dict[str, Any]
+    inputs: list[tuple[Place, "Step | None"]] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """What references are made of in the tree for Beam YAML."""
+        return f"step-{self.number}"
+
+    @property
+    def gives(self) -> str | None:
+        """Kind of its output; None if that is not known."""
+        return self.entry.gives if self.entry else None if self.type in CONTAINERS else "rows"
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The steps of a snippet.
+
+    Attributes:
+      steps: blocks and transforms of Beam, not the containers.
+      tree: for Beam YAML, with `{"step": number}` for the config of a block.
+    """
+
+    steps: list[Step]
+    tree: dict[str, Any] | None
+
+
+def wire(
+    document: Document, pipeline: Any, catalog: Catalog, beam_types: Callable[[], set[str]], problems: list[Problem]
+) -> Wiring:
+    """Finds the steps and resolves what they name.
+
+    Args:
+      document: of the snippet.
+      pipeline: its tree, parameters put in.
+      catalog: whose blocks may be used.
+      beam_types: gives the types of Beam YAML itself; asked when a type is not in the catalog.
+      problems: grows.
+    """
+    walker = _Walker(document, catalog, beam_types, problems)
+    before = len(problems)
+    if pipeline is None:
+        fix = "add `pipeline: {type: chain, transforms: [...]}`"
+        problems.append(Problem("a snippet has a `pipeline`", document.where(("pipeline",)), fix))
+        return Wiring([], None)
+    if isinstance(pipeline, list):
+        pipeline = {"type": "composite", "transforms": pipeline}
+        tree = walker.container(pipeline, ("pipeline",), "", {}, listed=True)
+    elif isinstance(pipeline, dict):
+        tree = walker.container({"type": "composite", **pipeline}, ("pipeline",), "", {})
+    else:
+        what = f"expected a mapping, got {value_kind(pipeline)}"
+        problems.append(Problem(what, document.where(("pipeline",)), "write `type: chain` and `transforms:`"))
+        return Wiring([], None)
+    if len(problems) == before:
+        problems.extend(_kind_problems(document, walker.steps))
+    return Wiring(walker.steps, tree if walker.sound else None)
+
+
+class _Walker:
+    def __init__(
+        self, document: Document, catalog: Catalog, beam_types: Callable[[], set[str]], problems: list[Problem]
+    ) -> None:
+        self._document, self._catalog, self._beam_types, self._problems = document, catalog, beam_types, problems
+        self._numbers = iter(range(1_000_000))
+        self.steps: list[Step] = []
+        # Whether Beam YAML can be given the tree: false once a reference or a type cannot be resolved.
+        self.sound = True
+
+    def container(
+        self, spec: Mapping[str, Any], at: Place, prefix: str, inputs: Mapping[str, Any], listed: bool = False
+    ) -> dict[str, Any]:
+        kind = spec["type"]
+        if kind not in CONTAINERS:
+            self._add(
+                f"a pipeline is a chain or a composite, not `{kind}`", (*at, "type"), nearest(str(kind), CONTAINERS)
+            )
+        for key in spec:
+            if key not in _CONTAINER_KEYS:
+                self._add(f"unknown key `{key}`", (*at, key), nearest(key, _CONTAINER_KEYS), broken=False)
+        children = list(self._children(spec, at, listed))
+        names = self._names(children, at)
+        tree = [self._child(child, place, step, prefix) for (place, child), step in zip(children, names, strict=True)]
+        scope = {step.name: step for step in names}
+        if kind == "chain":
+            self._chain(children, names, tree, inputs)
+        else:
+            for (place, child), step, one in zip(children, names, tree, strict=True):
+                self._references(child, place, step, one, names, scope, inputs)
+            self._cycles(names)
+        result = {**spec, "type": kind, "transforms": tree, "__line__": self._line(at), "__uuid__": f"at-{len(at)}"}
+        if kind == "composite" and spec.get("output"):
+            result["output"] = {
+                key: self._resolved(name, (*at, "output"), names, inputs)[0]
+                for key, name in _mapping(spec["output"], "output").items()
+            }
+        return {key: value for key, value in result.items() if key not in ("source", "sink")}
+
+    def _children(self, spec: Mapping[str, Any], at: Place, listed: bool) -> Iterator[tuple[Place, dict[str, Any]]]:
+        transforms = spec.get("transforms")
+        if not isinstance(transforms, list) or not transforms:
+            self._add("`transforms` is a list of steps", (*at, "transforms"), "write `- type: ReadJson` below it")
+            transforms = []
+        base = at if listed else (*at, "transforms")
+        found = [((*base, number), child) for number, child in enumerate(transforms)]
+        if "source" in spec:
+            found.insert(0, ((*at, "source"), spec["source"]))
+        if "sink" in spec:
+            found.append(((*at, "sink"), spec["sink"]))
+        for place, child in found:
+            if isinstance(child, dict) and isinstance(child.get("type"), str):
+                yield place, child
+            else:
+                got = "no `type`" if isinstance(child, dict) else value_kind(child)
+                self._add(f"a step is a mapping with a `type`, got {got}", place, "write `- type: ReadJson`")
+
+    def _names(self, children: list[tuple[Place, dict[str, Any]]], at: Place) -> list[Step]:
+        steps: list[Step] = []
+        for place, child in children:
+            wanted = child.get("name", child["type"])
+            if not isinstance(wanted, str) or not wanted or "/" in wanted:
+                self._add("a name is text without `/`", (*place, "name"), "write another name", broken=False)
+                wanted = child["type"]
+            name, again = wanted, 1
+            while any(step.name == name for step in steps):
+                again += 1
+                name = f"{wanted} ({again})"
+            if again > 1 and "name" in child:
+                self._add(f"two steps are named `{wanted}`", (*place, "name"), "give them different names")
+            steps.append(Step(next(self._numbers), child["type"], name, name, place, None, {}))
+        return steps
+
+    def _child(self, spec: dict[str, Any], at: Place, step: Step, prefix: str) -> dict[str, Any]:
+        step.label = prefix + step.name
+        kind = spec["type"]
+        marks = {"name": step.name, "__uuid__": step.id, "__line__": self._line(at)}
+        if kind in CONTAINERS:
+            inputs = _mapping(spec.get("input"), "input")
+            return {**self.container(spec, at, f"{step.label}/", inputs), **marks}
+        config = spec.get("config")
+        if config is not None and not isinstance(config, dict):
+            self._add(f"`config` is a mapping, got {value_kind(config)}", (*at, "config"), "write `config: {...}`")
+        step.config = config if isinstance(config, dict) else {}
+        self._check_keys(spec, at, kind)
+        self.steps.append(step)
+        if kind in self._catalog:
+            step.entry = self._catalog.block(kind)
+            # A block is built before Beam YAML sees it, which so needs to know only which one it is.
+            return {**spec, "config": {"step": step.number}, **marks}
+        if kind not in self._beam_types():
+            self._add(f"no block `{kind}`", (*at, "type"), self._near(kind))
+        return {**spec, "config": step.config, **marks}
+
+    def _near(self, kind: str) -> str:
+        """The nearest block, or else the nearest of Beam's transforms; of the latter there are too many to list."""
+        known = [entry.name for entry in self._catalog.entries]
+        fix = nearest(kind, known)
+        if fix.startswith("did"):
+            return fix
+        hint = nearest(kind, sorted(self._beam_types())).partition("there is:")[0]
+        return hint + fix
+
+    def _check_keys(self, spec: dict[str, Any], at: Place, kind: str) -> None:
+        for key in spec:
+            if key in _STEP_KEYS:
+                continue
+            fix = nearest(key, _STEP_KEYS)
+            if not fix.startswith("did"):
+                fix = f"options of `{kind}` stand below `config:`"
+            self._add(f"unknown key `{key}` of a step", (*at, key), fix, broken=False)
+
+    def _chain(
+        self,
+        children: list[tuple[Place, dict[str, Any]]],
+        steps: list[Step],
+        tree: list[dict[str, Any]],
+        inputs: Mapping[str, Any],
+    ) -> None:
+        before: Step | None = None
+        for (place, child), step, one in zip(children, steps, tree, strict=True):
+            for key in ("input", "output"):
+                if key in child:
+                    one.pop(key, None)
+                    fix = f"take `{key}` out, or write `type: composite`"
+                    self._add(
+                        f"a step of a chain has no `{key}`: it takes what the one before gives", (*place, key), fix
+                    )
+            if before is not None or inputs:
+                step.inputs.append((place, before))
+            before = step
+
+    def _references(
+        self,
+        spec: dict[str, Any],
+        at: Place,
+        step: Step,
+        one: dict[str, Any],
+        steps: list[Step],
+        scope: Mapping[str, Step],
+        inputs: Mapping[str, Any],
+    ) -> None:
+        if "input" not in spec:
+            return
+        given = spec["input"]
+        if isinstance(given, list) and step.entry is not None:
+            # Beam YAML would merge a list with Flatten, which batches must not go through.
+            if "several" not in step.entry.takes:
+                fix = "put a UnionBatches step before it, with the same list as input"
+                self._add(f"`{step.name}` takes one input", (*at, "input"), fix)
+            given = {f"input{number}": name for number, name in enumerate(given)}
+        resolved: dict[str, Any] = {}
+        for key, value in _mapping(given, "input").items():
+            found = []
+            for name in value if isinstance(value, list) else [value]:
+                reference, source = self._resolved(name, (*at, "input"), steps, inputs)
+                found.append(reference)
+                if reference:
+                    step.inputs.append(((*at, "input"), source))
+            resolved[key] = found if isinstance(value, list) else found[0]
+        one["input"] = resolved
+
+    def _resolved(self, name: Any, at: Place, steps: list[Step], inputs: Mapping[str, Any]) -> tuple[str, Step | None]:
+        """The reference for Beam YAML, and the step that it is to."""
+        if not isinstance(name, str):
+            self._add(f"an input is the name of a step, got {value_kind(name)}", at, "write the name of a step")
+            return "", None
+        if name in inputs:
+            return name, None
+        for wanted, output in ((name, ""), tuple(name.rsplit(".", 1)) if "." in name else (name, "")):
+            exact = [step for step in steps if step.name == wanted] or [step for step in steps if step.type == wanted]
+            if len(exact) == 1:
+                return exact[0].id + (f".{output}" if output else ""), exact[0]
+            if exact:
+                self._add(f"{len(exact)} steps are of the type `{wanted}`", at, "give them names, and name one")
+                return "", None
+        self._add(f"no step `{name}`", at, nearest(name, [*inputs, *(step.name for step in steps)]))
+        return "", None
+
+    def _cycles(self, steps: list[Step]) -> None:
+        done: set[int] = set()
+
+        def visit(step: Step, path: list[Step]) -> None:
+            if step in path:
+                names = " -> ".join(one.name for one in [*reversed(path[path.index(step) :]), path[-1]])
+                self._add(f"steps that feed themselves: {names}", (*step.place, "input"), "take one of the inputs out")
+            elif step.number not in done:
+                for _, source in step.inputs:
+                    if source is not None:
+                        visit(source, [*path, step])
+                done.add(step.number)
+
+        for step in steps:
+            visit(step, [])
+
+    def _line(self, at: Place) -> int:
+        return self._document.marks.get(at, (0, 0))[0]
+
+    def _add(self, what: str, at: Place, fix: str, broken: bool = True) -> None:
+        self._problems.append(Problem(what, self._document.where(at), fix))
+        self.sound = self.sound and not broken
+
+
+def _mapping(value: Any, key: str) -> dict[str, Any]:
+    if value is None or value == {}:
+        return {}
+    return dict(value) if isinstance(value, dict) else {key: value}
+
+
+_WORDS = {"nothing": "no input", "tables": "nothing to go on with"}
+
+
+def _kind_problems(document: Document, steps: Iterable[Step]) -> Iterator[Problem]:
+    for step in steps:
+        takes = set(step.entry.takes) if step.entry else {"rows", "tables", "nothing"}
+        if not step.inputs and "nothing" not in takes:
+            fix = "write `input: <name of a step>`, or put a step that reads before it"
+            yield Problem(f"`{step.name}` has no input", document.where(step.place), fix)
+        if len(step.inputs) > 1 and step.entry and "several" not in takes:
+            fix = "put a UnionBatches step before it, with the same inputs"
+            yield Problem(f"`{step.name}` takes one input", document.where((*step.place, "input")), fix)
+        for place, source in step.inputs:
+            gives = source.gives if source else None
+            # Of bytes nobody says what they are before the pipeline is built.
+            if source is None or gives is None or gives in takes or (gives == "rows" and "bytes" in takes):
+                continue
+            words = " or ".join(sorted(takes - {"nothing", "several", "tables"})) or "no input"
+            what = f"`{step.name}` takes {words}, and `{source.name}` gives {_WORDS.get(gives, gives)}"
+            fix = {"batches": "put AsRows between them", "rows": "put AsBatches between them"}.get(gives, "end there")
+            yield Problem(what, document.where(place), fix)

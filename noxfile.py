@@ -1,0 +1,102 @@
+"""Everything that anyone runs twice. `nox -l` lists it; README.md says which two commands a new user needs.
+
+Sessions make their own environments: with uv where it is on the PATH, otherwise with venv, into which uv is installed
+first, because pip takes minutes to resolve Beam.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "uv|venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["tests"]
+
+ROOT = Path(__file__).parent
+DEMO = ROOT / "demo-output"
+EVENTS = "1000000"
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Installs the project, editable, with dependency groups."""
+    asked = [argument for group in groups for argument in ("--group", group)]
+    if session.venv_backend == "uv":
+        session.install("-e", ".", *asked)
+        return
+    session.install("uv")
+    session.run("uv", "pip", "install", "--python", str(session.virtualenv.bin) + "/python", "-e", ".", *asked)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The main job: a million simulated events and real webhooks to masked, flat Iceberg tables; run twice."""
+    install(session)
+    shutil.rmtree(DEMO, ignore_errors=True)
+    DEMO.mkdir()
+    events = DEMO / "partner-events.jsonl"
+    environment = {"BLOCKS_MASK_KEY": "demo-only key, never use it for real data"}
+    simulate = ("--events", EVENTS, "--seed", "1", "--bad", "0.001", "--late", "0.01", "--out", str(events))
+    session.run("blocks", "simulate", "partner-events", *simulate, env=environment)
+    run = ("blocks", "run", "examples/demo.yaml", "--set", f"events={events}", "--set", f"output={DEMO}")
+    check = ("python", "examples/check_demo.py", str(DEMO), EVENTS)
+    session.run(*run, env=environment)
+    session.run(*check, env=environment)
+    session.log("Once more, the same range: the tables must hold exactly one copy of the data.")
+    session.run(*run, env=environment)
+    session.run(*check, "--same", env=environment)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The everyday tests: real files, real Beam, real Iceberg; under 15 minutes. Arguments go to pytest."""
+    install(session, "test")
+    session.run("pytest", "-m", "not slow", "-n", _workers(), *session.posargs, env=_test_environment())
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Tests that take longer: more generated cases, large inputs, Flink on a real JVM."""
+    install(session, "test", "flink")
+    session.run("pytest", "-m", "slow", *session.posargs, env=_test_environment())
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff, its formatter, and the order of folders."""
+    install(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy, strict."""
+    install(session, "types")
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The block reference under docs/, made from catalog and docstrings; `-- --check` only compares."""
+    install(session)
+    session.run("python", "-m", "blocks.catalog.reference", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Side by side with what a user would write instead; prints tables and writes JSON. Takes a while."""
+    install(session, "bench")
+    session.run("python", "benchmarks/main_job.py", *session.posargs)
+
+
+def _workers() -> str:
+    # Each worker imports Beam and holds pipelines: more than cores do not help.
+    return str(min(os.cpu_count() or 1, 4))
+
+
+def _test_environment() -> dict[str, str]:
+    return {"BLOCKS_MASK_KEY": "test-only key, 32 bytes or longer"}
