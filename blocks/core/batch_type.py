@@ -2,7 +2,7 @@
 
 `BatchType(schema)` is a Beam type constraint, `BatchCoder` writes a batch as a bare Arrow IPC message (the format's
 "encapsulated message", without the schema, which the coder holds once), so that a slice costs only its own rows.
-(Excepted are unions and views inside list views, of which Arrow writes the whole parent.)
+(Excepted are unions, of which Arrow writes the whole parent.)
 Source: Apache Arrow columnar format, "Serialization and Interprocess Communication (IPC)".
 """
 
@@ -11,13 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as pat
-from apache_beam import coders, typehints
+from apache_beam import coders
 from apache_beam.coders import coder_impl
 from apache_beam.coders.coders import FastCoder
 from apache_beam.pvalue import PCollection
 from apache_beam.typehints import typehints as hints
 
-from blocks.core import labels, nested
+from blocks.core import wire
 from blocks.core.errors import BatchTypeError, Problem, SchemaError, all_problems
 
 # A query engine's fixed costs vanish at tens of thousands of rows; a few MiB keep a stage's memory small.
@@ -43,6 +43,9 @@ class BatchType(hints.TypeConstraint):
         self.schema = schema
 
     def __eq__(self, other: object) -> bool:
+        if other is pa.RecordBatch:
+            # Beam asks so whether a function whose argument is annotated with the class takes this type.
+            return True
         return isinstance(other, BatchType) and self.schema.equals(other.schema, check_metadata=True)
 
     def __hash__(self) -> int:
@@ -61,7 +64,7 @@ class BatchType(hints.TypeConstraint):
     def type_check(self, instance: object) -> None:
         """Raises CompositeTypeHintError unless `instance` is a batch of this schema."""
         if not isinstance(instance, pa.RecordBatch) or not instance.schema.equals(self.schema):
-            raise typehints.CompositeTypeHintError(f"expected a batch of {self!r}, got {_kind(instance)}")
+            raise hints.CompositeTypeHintError(f"expected a batch of {self!r}, got {_kind(instance)}")
 
 
 def _schema_problems(schema: pa.Schema) -> Iterator[Problem]:
@@ -88,63 +91,6 @@ def _inner_types(data_type: pa.DataType) -> list[pa.DataType]:
     return [data_type.field(position).type for position in range(data_type.num_fields)]
 
 
-def size_of(batch: pa.RecordBatch) -> int:
-    """Bytes that the rows of a batch need, without what a slice leaves out of its parent."""
-    wire = _wire_schema(batch.schema)
-    return int(batch.nbytes) if wire is batch.schema else int(pa.ipc.get_record_batch_size(_cast(batch, wire)))
-
-
-def take(batch: pa.RecordBatch, rows: pa.Array) -> pa.RecordBatch:
-    """The rows at these places; Arrow's own `take` has no kernel for views."""
-    wire = _wire_schema(batch.schema)
-    if wire is batch.schema:
-        return batch.take(rows)
-    return _cast(_cast(batch, wire).take(rows), batch.schema)
-
-
-def _wire_schema(schema: pa.Schema) -> pa.Schema:
-    """What a schema's batches are written as; the schema itself if it holds no views."""
-    if not any(_has_views(field.type) for field in schema):
-        return schema
-    return pa.schema([field.with_type(_wire_type(field.type)) for field in schema])
-
-
-def _has_views(data_type: pa.DataType) -> bool:
-    # Arrow casts no list view to one of other items, so views inside of it are written as they are.
-    return (
-        pat.is_string_view(data_type)
-        or pat.is_binary_view(data_type)
-        or (
-            nested.is_nested(data_type)
-            and not (pat.is_list_view(data_type) or pat.is_large_list_view(data_type))
-            and any(map(_has_views, _inner_types(data_type)))
-        )
-    )
-
-
-def _wire_type(data_type: pa.DataType) -> pa.DataType:
-    """The type with views as plain types: a slice of views keeps, and would write, all characters of its parent."""
-    if not _has_views(data_type):
-        return data_type
-    if pat.is_string_view(data_type):
-        return pa.large_string()
-    if pat.is_binary_view(data_type):
-        return pa.large_binary()
-    fields = [child.with_type(_wire_type(child.type)) for _, child in labels.children(data_type)]
-    if pat.is_struct(data_type):
-        return pa.struct(fields)
-    if pat.is_map(data_type):
-        return pa.map_(*fields, keys_sorted=data_type.keys_sorted)
-    if pat.is_fixed_size_list(data_type):
-        return pa.list_(fields[0], data_type.list_size)
-    return pa.large_list(fields[0]) if pat.is_large_list(data_type) else pa.list_(fields[0])
-
-
-def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    columns = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
 def _kind(value: object) -> str:
     if isinstance(value, pa.RecordBatch):
         return f"a batch of [{', '.join(f'{field.name}: {field.type}' for field in value.schema)}]"
@@ -153,7 +99,7 @@ def _kind(value: object) -> str:
 
 class _BatchCoderImpl(coder_impl.CoderImpl):
     def __init__(self, schema: pa.Schema) -> None:
-        self._schema, self._wire = schema, _wire_schema(schema)
+        self._schema, self._wire = schema, wire.wire_schema(schema)
 
     def _checked(self, batch: Any) -> pa.RecordBatch:
         # A message of another schema would decode to wrong values without a word.
@@ -163,7 +109,7 @@ class _BatchCoderImpl(coder_impl.CoderImpl):
                 where="the coder of a PCollection of batches",
                 fix="make the step that produced it return batches of the schema that it declares",
             )
-        return batch if self._wire is self._schema else _cast(batch, self._wire)
+        return batch if self._wire is self._schema else wire.convert(batch, self._wire)
 
     def encode_to_stream(self, batch: Any, out: Any, nested: bool) -> None:
         out.write(self.encode(batch), nested)
@@ -176,7 +122,7 @@ class _BatchCoderImpl(coder_impl.CoderImpl):
 
     def decode(self, encoded: bytes) -> pa.RecordBatch:
         batch = pa.ipc.read_record_batch(pa.py_buffer(encoded), self._wire)
-        return batch if self._wire is self._schema else _cast(batch, self._schema)
+        return batch if self._wire is self._schema else wire.convert(batch, self._schema)
 
     def estimate_size(self, batch: Any, nested: bool = False) -> int:
         return int(pa.ipc.get_record_batch_size(self._checked(batch))) + (4 if nested else 0)

@@ -10,7 +10,7 @@ from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
 from blocks.core import guards, labels
-from blocks.core.batch_type import MAX_BYTES, MAX_ROWS, BatchCoder, BatchType, schema_of, size_of
+from blocks.core.batch_type import MAX_BYTES, MAX_ROWS, BatchCoder, BatchType, schema_of
 from blocks.core.block import BatchBlock, pieces
 from blocks.core.dictionaries import decode_schema
 from blocks.core.errors import BatchTypeError, ConfigError, Problem, RejectedRecordError, SchemaError, all_problems
@@ -19,6 +19,7 @@ from blocks.core.policy import PolicySource, check_destination, read_policy
 from blocks.core.row_types import arrow_schema_of, row_type_of
 from blocks.core.row_values import batch_maker, row_maker
 from blocks.core.times import earliest, micros
+from blocks.core.wire import size_of
 
 __all__ = ["AsBatches", "AsRows", "BatchCoder", "BatchType", "UnionBatches"]
 

@@ -16,11 +16,12 @@ from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import TimestampedValue
 
 from blocks.core import guards
-from blocks.core.batch_type import MAX_BYTES, MAX_ROWS, BatchType, schema_of, size_of
+from blocks.core.batch_type import MAX_BYTES, MAX_ROWS, BatchType, schema_of
 from blocks.core.errors import BatchTypeError
 from blocks.core.labels import event_time_of
 from blocks.core.rejects import REJECT_SCHEMA, REJECTS_TAG, Reject, Rejects, reject_batch, stop_at
 from blocks.core.times import earliest
+from blocks.core.wire import size_of
 
 if TYPE_CHECKING:
     # pyarrow has no types, and mypy takes no union of what it does not know.

@@ -371,13 +371,17 @@ def refusal(leaf: Leaf, action: Method | None, policy: Policy, destination: str)
         fix = f"put MaskColumns(policy=..., destination={destination!r}) before it"
         return Problem(f"{_labels(leaf)} must go through {wanted} first", where, fix)
     if leaf.masked:
-        what = f"{_labels(leaf)} is masked by {leaf.masked.method} (key {leaf.masked.key or 'none'}), not as the policy asks"
-        return Problem(what, where, "mask it for this destination, once, from the original")
+        how = f"is masked by {leaf.masked.method} (key {leaf.masked.key or 'none'})"
+        fix = "mask it for this destination, once, from the original"
+        return Problem(f"{_labels(leaf)} {how}, not as the policy asks", where, fix)
     if not leaf.labels:
         fix = f"label it in the schema: `public` if anyone may see it, or what it is, such as pii.name ({leaf.path})"
         return Problem(f"no label, and `{destination}` is protected", where, fix)
-    fix = f"add to {policy.file} under `destinations: {destination}: labels:`\n{_line(leaf)}"
-    return Problem(f"{_labels(leaf)} is not named for `{destination}`", where, fix)
+    rules = policy.destinations[destination]
+    unnamed = sorted(label for label in leaf.labels if rules.action([label]) is None)
+    lines = "\n".join(f"{label}: {_suggested(label)}" for label in unnamed)
+    fix = f"add to {policy.file} under `destinations: {destination}: labels:`\n{lines}"
+    return Problem(f"label {', '.join(unnamed)} is not named for `{destination}`", where, fix)
 
 
 def _labels(leaf: Leaf) -> str:
@@ -386,7 +390,11 @@ def _labels(leaf: Leaf) -> str:
 
 def _line(leaf: Leaf) -> str:
     label = next(iter(sorted(leaf.labels)), PUBLIC)
-    return f"{label}: {'keep' if label == PUBLIC else 'drop'}"
+    return f"{label}: {_suggested(label)}"
+
+
+def _suggested(label: str) -> str:
+    return "keep" if label == PUBLIC else "drop"
 
 
 def check_destination(schema: pa.Schema, policy: Policy, destination: str, where: str) -> None:

@@ -11,10 +11,11 @@ from apache_beam.transforms import window as beam_windows
 from apache_beam.transforms.window import TimestampedValue
 
 from blocks.core import guards
-from blocks.core.batch_type import BatchType, schema_of, take
+from blocks.core.batch_type import BatchType, schema_of
 from blocks.core.errors import ConfigError, RejectedRecordError, SchemaError
 from blocks.core.labels import event_time_of
 from blocks.core.times import check_event_time, earliest, micros
+from blocks.core.wire import take
 
 
 class WindowRows(beam.PTransform, guards.SplitsByWindow):

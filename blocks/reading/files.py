@@ -179,23 +179,23 @@ def read_records(part: FileRange, max_record_bytes: int) -> Iterator[Lines | Too
 
 
 def _read_lines(handle: IO[bytes], part: FileRange, max_record_bytes: int) -> Iterator[Lines | TooLarge]:
-    position = part.start
-    rest = b""
+    position, rest = part.start, b""
     if part.start:
         # A line belongs to the range in which it begins: it begins here if the byte before is a line break.
-        position = part.start - 1
         skipped = _skip_line(handle)
         if skipped is None:
             return
-        rest, position = skipped[0], position + skipped[1]
+        rest, position = skipped[0], part.start - 1 + skipped[1]
+    # Where the line begins whose first bytes are in `rest`, and where `rest` does.
+    line = position
     first = part.start == 0
-    while True:
-        if 0 <= part.stop <= position:
-            return
+    while not 0 <= part.stop <= line:
         block = handle.read(BLOCK_BYTES)
         if first:
             block, had_bom = _without_bom(block, handle)
-            position, first = position + (3 if had_bom else 0), False
+            position, first = position + (len(_BOM) if had_bom else 0), False
+            if had_bom and not block:
+                block = handle.read(BLOCK_BYTES)
         data = rest + block
         if not block:
             if data:
@@ -204,19 +204,17 @@ def _read_lines(handle: IO[bytes], part: FileRange, max_record_bytes: int) -> It
         end = data.rfind(b"\n") + 1
         if end:
             yield from _lines_until(data[:end], position, part.stop)
-        rest, position = data[end:], position + end
-        blank = len(rest) - len(rest.lstrip(_SPACE))
-        # White space is no part of a record: it is not held, and does not count.
-        if blank and not 0 <= part.stop <= position:
-            rest, position = rest[blank:], position + blank
-        if len(rest) > max_record_bytes:
-            if 0 <= part.stop <= position:
-                return
+            line = position + end
+        # White space before a record is no part of it: it is not held, and does not count.
+        rest = data[end:].lstrip(_SPACE)
+        position += len(data) - len(rest)
+        if len(rest) > max_record_bytes and not 0 <= part.stop <= line:
             yield TooLarge(position)
             skipped = _skip_line(handle)
             if skipped is None:
                 return
             rest, position = skipped[0], position + len(rest) + skipped[1]
+            line = position
 
 
 def _without_bom(block: bytes, handle: IO[bytes]) -> tuple[bytes, bool]:

@@ -60,6 +60,12 @@ class ArrayScanner:
             )
 
 
+def _from_text(part: bytes, at: int) -> tuple[bytes, int]:
+    """The bytes from the first that is no white space on, and where that is."""
+    text = part.lstrip(_SPACE)
+    return text, at + len(part) - len(text)
+
+
 class _State:
     """Where the scan is: inside which element, how deep, in a string or not."""
 
@@ -110,17 +116,17 @@ class _State:
         return ReadError(what, where=f"file {self._path}, byte {self.position + at}", fix=fix)
 
     def _element(self, tail: bytes, at: int, most: int) -> tuple[int, bytes | None]:
-        start = self._start if self._held_bytes else at
-        total = self._held_bytes + len(tail)
+        if not self._held_bytes:
+            tail, self._start = _from_text(tail, at)
+        start = self._start
+        total = self._held_bytes + len(tail.rstrip(_SPACE))
         record = None if total > most else b"".join([*self._held, tail])
         self._held, self._held_bytes = [], 0
         return start, record
 
     def _hold(self, part: bytes, at: int, most: int) -> None:
-        if not part:
-            return
         if not self._held_bytes:
-            self._start = at
+            part, self._start = _from_text(part, at)
         self._held_bytes += len(part)
         # Past the limit only the length matters.
         self._held = [*self._held, part] if self._held_bytes <= most else []

@@ -17,7 +17,7 @@ from apache_beam.yaml import yaml_provider, yaml_transform
 from blocks.catalog.model import Catalog
 from blocks.catalog.reading import read_catalog
 from blocks.core import guards
-from blocks.core.errors import BlocksError, Problem, SnippetError, all_problems
+from blocks.core.errors import BlocksError, Problem, SnippetError
 from blocks.core.rejects import Rejects
 from blocks.snippets.configs import StepBuilder
 from blocks.snippets.reading import Snippet, read_snippet
@@ -73,17 +73,22 @@ def build(
     Raises:
       SnippetError: every problem, each with file, line and column.
     """
-    with all_problems(str(file), SnippetError) as problems:
-        snippet = read_snippet(file, values or {}, problems)
-        wiring = wire(snippet.document, snippet.pipeline, catalog or read_catalog(), beam_types, problems)
-        rejects = _rejects(snippet, problems)
-        builder = StepBuilder(snippet, rejects, problems)
-        blocks = {step.number: builder.build(step) for step in wiring.steps if step.entry is not None}
-        pipeline = beam.Pipeline(runner=runner, options=_options(snippet, options or {}))
-        if wiring.tree is not None:
-            _expand(pipeline, wiring, blocks, builder, rejects, problems)
-        if not problems:
-            _check_whole(pipeline, snippet, wiring.steps, problems)
+    problems: list[Problem] = []
+    snippet = read_snippet(file, values or {}, problems)
+    wiring = wire(snippet.document, snippet.pipeline, catalog or read_catalog(), beam_types, problems)
+    rejects = _rejects(snippet, problems)
+    builder = StepBuilder(snippet, rejects, problems)
+    blocks = {step.number: builder.build(step) for step in wiring.steps if step.entry is not None}
+    pipeline = beam.Pipeline(runner=runner, options=_options(snippet, options or {}))
+    if wiring.tree is not None:
+        blocks.update(dict.fromkeys(wiring.misplaced))
+        _expand(pipeline, wiring, blocks, builder, rejects, problems)
+    if not problems:
+        _check_whole(pipeline, snippet, wiring.steps, problems)
+    if len(problems) == 1:
+        raise SnippetError(problems[0].what, where=problems[0].where, fix=problems[0].fix)
+    if problems:
+        raise SnippetError(f"{len(problems)} problems", where=str(file), problems=problems)
     return Built(snippet, tuple(wiring.steps), blocks, pipeline, rejects)
 
 

@@ -12,7 +12,7 @@ from blocks.catalog.options import REQUIRED, Option, options_of, value_kind
 from blocks.core.errors import BlocksError, Problem, nearest
 from blocks.core.policy import Policy, read_policy
 from blocks.core.schema import read_schema
-from blocks.snippets.parameters import beside
+from blocks.snippets.parameters import beside, has_missing
 from blocks.snippets.reading import Snippet
 from blocks.snippets.wiring import Place, Step
 
@@ -64,7 +64,7 @@ class StepBuilder:
                     fix += "; or give the snippet a `policy:`"
                 place = self._where((*step.place, "config"), step)
                 self._problems.append(Problem(f"option `{name}` is missing", place, fix))
-        if len(self._problems) > before or (defaulted and self._policy is None):
+        if len(self._problems) > before or has_missing(step.config) or (defaulted and self._policy is None):
             return None
         try:
             return cls(**config)
@@ -103,7 +103,7 @@ class StepBuilder:
             elif name not in options:
                 what = f"unknown option `{name}` of {step.type}"
                 self._problems.append(Problem(what, self._where(place, step), nearest(name, usable)))
-            else:
+            elif not has_missing(value):
                 config[name] = self._value(step, options[name], value, place)
         return config
 

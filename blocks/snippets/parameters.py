@@ -32,6 +32,20 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 Place = tuple[str | int, ...]
 
 
+class _Missing:
+    """Stands where a value would, if the problem is that it is not there."""
+
+
+MISSING = _Missing()
+
+
+def has_missing(value: Any) -> bool:
+    """Whether something in the tree is `MISSING`."""
+    if isinstance(value, dict):
+        return any(map(has_missing, value.values()))
+    return any(map(has_missing, value)) if isinstance(value, list) else value is MISSING
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One declared parameter.
@@ -86,8 +100,8 @@ def _declaration(document: Document, at: Place, name: str, spec: Any, problems: 
     if default is not None and not _fits(kind, default):
         what = f"default of `{name}`: expected {TYPES[kind]}, got {value_kind(default)}"
         problems.append(Problem(what, document.where((*at, "default")), "mend the default, or the type"))
-        default = None
-    if kind == "path" and default is not None:
+        default = MISSING
+    if kind == "path" and isinstance(default, str):
         default = beside(document.file, default)
     return Parameter(name, kind, str(spec.get("description", "")), default)
 
@@ -125,12 +139,13 @@ def values(
         if parsed is None:
             what = f"parameter `{name}`: expected {TYPES[parameters[name].type]}"
             problems.append(Problem(what, f"--set {name}", "give another value"))
-        found[name] = Path(text).absolute().as_posix() if parameters[name].type == "path" and parsed else parsed
+            parsed = MISSING
+        found[name] = Path(text).absolute().as_posix() if parameters[name].type == "path" else parsed
     for name, parameter in parameters.items():
         if name not in given and parameter.default is None:
             where = document.where(("parameters", name))
             problems.append(Problem(f"parameter `{name}` has no value", where, f"--set {name}=..., or give a default"))
-        found.setdefault(name, parameter.default)
+        found.setdefault(name, MISSING if parameter.default is None else parameter.default)
     return found
 
 
@@ -161,7 +176,9 @@ def substituted(document: Document, content: Any, at: Place, known: Mapping[str,
     for name in dict.fromkeys(match[1] for match in _REFERENCE.finditer(content) if match[1] is not None):
         if name not in known:
             problems.append(Problem(f"no parameter `{name}`", document.where(at), nearest(name, known)))
-            return None
+            return MISSING
+        if known[name] is MISSING:
+            return MISSING
     whole = _REFERENCE.fullmatch(content)
     if whole and whole[1] is not None:
         return known[whole[1]]

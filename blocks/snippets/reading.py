@@ -27,7 +27,7 @@ from blocks.catalog.options import value_kind
 from blocks.core import strict_yaml
 from blocks.core.errors import Problem, SnippetError, nearest
 from blocks.core.strict_yaml import Document
-from blocks.snippets.parameters import Parameter, beside, declared, substituted, values
+from blocks.snippets.parameters import MISSING, Parameter, beside, declared, substituted, values
 
 KEYS = ("name", "description", "parameters", "policy", "rejects", "options", "pipeline")
 _REJECTS_KEYS = ("path", "policy", "run_id")
@@ -103,7 +103,7 @@ def read_snippet(file: str | Path, given: Mapping[str, str], problems: list[Prob
 
 
 def _policy(document: Document, value: Any, at: tuple[str, ...], problems: list[Problem]) -> str | None:
-    if value is None:
+    if value is None or value is MISSING:
         return None
     if not isinstance(value, str):
         what = f"expected the path of a policy file, got {value_kind(value)}"
@@ -113,7 +113,7 @@ def _policy(document: Document, value: Any, at: tuple[str, ...], problems: list[
 
 
 def _rejects(document: Document, value: Any, problems: list[Problem]) -> dict[str, str] | None:
-    if value is None:
+    if value is None or value is MISSING:
         return None
     if isinstance(value, str):
         return {"path": value}
@@ -126,7 +126,7 @@ def _rejects(document: Document, value: Any, problems: list[Problem]) -> dict[st
         place = document.where(("rejects", key))
         if key not in _REJECTS_KEYS:
             problems.append(Problem(f"unknown key `{key}` of `rejects`", place, nearest(key, _REJECTS_KEYS)))
-        elif not isinstance(one, str):
+        elif not isinstance(one, str) and one is not MISSING:
             problems.append(Problem(f"`{key}`: expected text, got {value_kind(one)}", place, form))
     if "path" not in value:
         problems.append(Problem("`rejects` has no `path`", document.where(("rejects",)), form))
@@ -137,7 +137,7 @@ def _rejects(document: Document, value: Any, problems: list[Problem]) -> dict[st
 
 
 def _options(document: Document, value: Any, problems: list[Problem]) -> dict[str, Any]:
-    if value is None:
+    if value is None or value is MISSING:
         return {}
     if not isinstance(value, dict):
         what = f"expected a mapping, got {value_kind(value)}"

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,10 @@ def iceberg_report(table: str, warehouse: str | None, catalog: str | None) -> Ta
             f"rows = catalog.load_table({json.dumps(name)}).scan().to_arrow_batch_reader()",
             'duckdb.sql("SELECT * FROM rows LIMIT 5").show()',
         ),
-        "pandas": python_command(*opened, f"print(catalog.load_table({json.dumps(name)}).scan(limit=5).to_pandas())"),
     }
+    if find_spec("pandas") is not None:
+        line = f"print(catalog.load_table({json.dumps(name)}).scan(limit=5).to_pandas())"
+        commands["pandas"] = python_command(*opened, line)
     return TableReport(table, shown_path(found.location()), found.scan().count(), scan.to_arrow().cast(told), commands)
 
 
@@ -90,7 +93,6 @@ def parquet_report(table: str, warehouse: str | None) -> TableReport:
     read = ("import blocks, duckdb", f"rows = blocks.read_table({arguments})")
     commands = {
         "DuckDB": python_command(*read, 'duckdb.sql("SELECT * FROM rows LIMIT 5").show()'),
-        "pandas": python_command("import blocks", f"print(blocks.read_table({arguments}).slice(0, 5).to_pandas())"),
     }
     if not paths:
         return TableReport(table, shown_path(str(folder)), 0, None, commands)

@@ -4,7 +4,7 @@ Beam YAML stops at its first problem and knows no columns, so everything about n
 that it gets every step has a name of its own and an id, and every reference is an id.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,10 +62,12 @@ class Wiring:
     Attributes:
       steps: blocks and transforms of Beam, not the containers.
       tree: for Beam YAML, with `{"step": number}` for the config of a block.
+      misplaced: numbers of steps that do not take what they are given.
     """
 
     steps: list[Step]
     tree: dict[str, Any] | None
+    misplaced: frozenset[int] = frozenset()
 
 
 def wire(
@@ -95,9 +97,13 @@ def wire(
         what = f"expected a mapping, got {value_kind(pipeline)}"
         problems.append(Problem(what, document.where(("pipeline",)), "write `type: chain` and `transforms:`"))
         return Wiring([], None)
+    misplaced: set[int] = set()
     if len(problems) == before:
-        problems.extend(_kind_problems(document, walker.steps))
-    return Wiring(walker.steps, tree if walker.sound else None)
+        for step in walker.steps:
+            found = list(_kind_problems(document, step))
+            problems.extend(found)
+            misplaced |= {step.number} if found else set()
+    return Wiring(walker.steps, tree if walker.sound else None, frozenset(misplaced))
 
 
 class _Walker:
@@ -309,24 +315,26 @@ def _mapping(value: Any, key: str) -> dict[str, Any]:
     return dict(value) if isinstance(value, dict) else {key: value}
 
 
-_WORDS = {"nothing": "no input", "tables": "nothing to go on with"}
+def _kind_problems(document: Document, step: Step) -> Iterator[Problem]:
+    takes = set(step.entry.takes) if step.entry else {"rows", "tables", "nothing"}
+    if not step.inputs and "nothing" not in takes:
+        fix = "write `input: <name of a step>`, or put a step that reads before it"
+        yield Problem(f"`{step.name}` has no input", document.where(step.place), fix)
+    if len(step.inputs) > 1 and step.entry and "several" not in takes:
+        fix = "put a UnionBatches step before it, with the same inputs"
+        yield Problem(f"`{step.name}` takes one input", document.where((*step.place, "input")), fix)
+    data = takes - {"nothing", "several", "tables"}
+    for place, source in step.inputs:
+        gives = source.gives if source else None
+        # Of rows nobody says before the pipeline is built whether they are bytes.
+        if source is None or gives is None or gives in takes or (gives == "rows" and "bytes" in takes):
+            continue
+        what = (
+            f"`{step.name}` takes {' or '.join(sorted(data)) or 'no input'}, and `{source.name}` gives {_words(gives)}"
+        )
+        fix = {"batches": "put AsRows between them", "rows": "put AsBatches between them"}.get(gives, "end there")
+        yield Problem(what, document.where(place), fix if data else "take `input` out")
 
 
-def _kind_problems(document: Document, steps: Iterable[Step]) -> Iterator[Problem]:
-    for step in steps:
-        takes = set(step.entry.takes) if step.entry else {"rows", "tables", "nothing"}
-        if not step.inputs and "nothing" not in takes:
-            fix = "write `input: <name of a step>`, or put a step that reads before it"
-            yield Problem(f"`{step.name}` has no input", document.where(step.place), fix)
-        if len(step.inputs) > 1 and step.entry and "several" not in takes:
-            fix = "put a UnionBatches step before it, with the same inputs"
-            yield Problem(f"`{step.name}` takes one input", document.where((*step.place, "input")), fix)
-        for place, source in step.inputs:
-            gives = source.gives if source else None
-            # Of bytes nobody says what they are before the pipeline is built.
-            if source is None or gives is None or gives in takes or (gives == "rows" and "bytes" in takes):
-                continue
-            words = " or ".join(sorted(takes - {"nothing", "several", "tables"})) or "no input"
-            what = f"`{step.name}` takes {words}, and `{source.name}` gives {_WORDS.get(gives, gives)}"
-            fix = {"batches": "put AsRows between them", "rows": "put AsBatches between them"}.get(gives, "end there")
-            yield Problem(what, document.where(place), fix)
+def _words(kind: str) -> str:
+    return "nothing to go on with" if kind == "tables" else kind

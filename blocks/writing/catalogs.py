@@ -74,26 +74,30 @@ def _configured(name: str) -> Any:
 
 def _embedded(folder: Path) -> Any:
     from pyiceberg.catalog.sql import SqlCatalog
+    from sqlalchemy import create_engine
     from sqlalchemy.exc import OperationalError
+    from sqlalchemy.pool import NullPool
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
         raise _cannot_open(folder, os.strerror(cause.errno or 0)) from None
+    uri = f"sqlite:///{catalog_file(folder)}?timeout={_SQLITE_SECONDS}"
     error: Exception | None = None
     for _ in range(_CREATE_ATTEMPTS):
         try:
-            return SqlCatalog(
-                "blocks",
-                uri=f"sqlite:///{catalog_file(folder)}?timeout={_SQLITE_SECONDS}",
-                # A path and not a URI: '#' and '?' may stand in a folder's name.
-                warehouse=str(folder),
-            )
+            # The warehouse is a path and not a URI: '#' and '?' may stand in a folder's name.
+            catalog = SqlCatalog("blocks", uri=uri, warehouse=str(folder))
         except OperationalError as cause:
             # Two writers made the catalog's tables at once: those of the other one serve as well.
             error = cause
             if "already exists" not in str(cause.orig):
                 break
+            continue
+        # No connection waits in a pool: an open file would keep the folder from being moved or unmounted.
+        catalog.engine.dispose()
+        catalog.engine = create_engine(uri, poolclass=NullPool)
+        return catalog
     reason = str(getattr(error, "orig", error))
     raise _cannot_open(folder, reason) from None
 

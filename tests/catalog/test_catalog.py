@@ -174,6 +174,7 @@ def test_the_stub_for_type_checkers_agrees_with_the_catalog():
     assert stub_file().read_text(encoding="utf-8") == stub_text(read_catalog())
 
 
+@pytest.mark.slow
 def test_mypy_sees_the_class_behind_a_public_name(tmp_path):
     pytest.importorskip("mypy")
     source = tmp_path / "user.py"
@@ -183,6 +184,5 @@ def test_mypy_sees_the_class_behind_a_public_name(tmp_path):
     run = subprocess.run(
         [sys.executable, "-m", "mypy", *options, str(source)], cwd=root, capture_output=True, text=True, check=False
     )
-    assert "Revealed type is" in run.stdout
-    assert "Schema" in run.stdout
+    assert 'Revealed type is "def (schema: Any) -> blocks.core.schema.' in run.stdout
     assert 'Module has no attribute "Describe"' in run.stdout

@@ -37,7 +37,7 @@ def expanded(monkeypatch):
         def expand(self, pcoll):
             seen.append((self.options, pcoll.element_type))
             failed = pcoll | beam.Filter(lambda row: row.id < 0)
-            wrapped = failed | beam.Map(lambda row: beam.Row(failed_row=row, error_message="quotes a secret"))
+            wrapped = failed | beam.Map(lambda row: (row, "quotes a secret"))
             return {"FailedRowsWithErrors": wrapped, "failed_rows_with_errors": wrapped}
 
     if not HAS_EXTRA:

@@ -230,6 +230,7 @@ def test_processes_that_make_one_catalog_and_table_at_once_all_append(tmp_path):
     assert ids(read_table("events", tmp_path)) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_of_processes_that_replace_one_range_at_once_exactly_one_wins(tmp_path):
     options = {"mode": "replace", "source": "a", "date_range": (micros_of(1), micros_of(2))}
     other = {**options, "source": "b"}
@@ -253,7 +254,7 @@ def mounted(tmp_path):
         return folder
 
     yield mount
-    subprocess.run(["umount", str(folder)], capture_output=True)
+    subprocess.run(["umount", "-l", str(folder)], capture_output=True)
 
 
 def noise(count):
@@ -285,7 +286,7 @@ def read_only(tmp_path):
 
     yield mount
     if mounted_here:
-        subprocess.run(["umount", str(mounted_here[0])], capture_output=True)
+        subprocess.run(["umount", "-l", str(mounted_here[0])], capture_output=True)
 
 
 @pytest.mark.parametrize("format_", ["iceberg", "parquet"])
