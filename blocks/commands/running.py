@@ -92,10 +92,13 @@ def progress(console: Console, steps: Callable[[], Iterable[StepReport]]) -> Ite
     done = threading.Event()
 
     def lines() -> None:
+        before: dict[str, int] = {}
         while not done.wait(_LINE_SECONDS):
-            counted = (f"{one.name} {one.rows_out:,}" for one in steps() if one.rows_out is not None)
-            text = f"{time.monotonic() - start:,.0f} s, rows out: {', '.join(counted) or 'none yet'}"
-            print(text, file=sys.stderr, flush=True)
+            now = {one.name: one.rows_out for one in steps() if one.rows_out is not None}
+            # Of many steps only those that work now are of interest.
+            moved = ", ".join(f"{name} {rows:,}" for name, rows in now.items() if rows != before.get(name))
+            before = now
+            print(f"{time.monotonic() - start:,.0f} s, rows out: {moved or 'no more'}", file=sys.stderr, flush=True)
 
     thread = threading.Thread(target=lines, name="blocks progress", daemon=True)
     thread.start()

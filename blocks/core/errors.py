@@ -57,6 +57,8 @@ class BlocksError(Exception):
         self.what, self.where, self.fix = what, where, fix
         self.problems: tuple[Problem, ...] = tuple(problems) or (Problem(what, where, fix),)
         super().__init__(what)
+        # Beam raises an error of a worker again as `type(error)(error.args[0] + the step)`: all parts must be in it.
+        self.args = (str(self),)
 
     def __str__(self) -> str:
         if self.problems == (Problem(self.what, self.where, self.fix),):

@@ -84,6 +84,8 @@ class _Visitor(PipelineVisitor):
 
     def enter_composite_transform(self, node: AppliedPTransform) -> None:
         self._rest(node)
+        if isinstance(node.transform, _SHUFFLES) and not self._in_shuffle():
+            self._produced.extend((node, tag, output) for tag, output in node.outputs.items())
         self._open.append(node)
 
     def leave_composite_transform(self, node: AppliedPTransform) -> None:
@@ -93,8 +95,13 @@ class _Visitor(PipelineVisitor):
         self._rest(node)
         self._consumed.update(node.inputs)
         self._consumed.update(side.pvalue for side in node.side_inputs)
-        self._produced.extend((node, tag, output) for tag, output in node.outputs.items())
+        if not self._in_shuffle():
+            # What a user declares for one of Beam's own steps is not known to the steps within it.
+            self._produced.extend((node, tag, output) for tag, output in node.outputs.items())
         self._window(node)
+
+    def _in_shuffle(self) -> bool:
+        return any(isinstance(parent.transform, _SHUFFLES) for parent in self._open)
 
     def types(self) -> Iterator[Problem]:
         """A problem for every edge on which batches would be pickled, and every WindowInto over batches."""
@@ -128,8 +135,7 @@ class _Visitor(PipelineVisitor):
                 self._check(node, node.inputs, "state")
 
     def _check(self, node: AppliedPTransform, sources: Iterable[Any], destination: str) -> None:
-        inside = any(isinstance(parent.transform, _SHUFFLES) for parent in self._open)
-        if inside and destination == "shuffle":
+        if destination == "shuffle" and self._in_shuffle():
             # The outermost says it.
             return
         for source in sources:
@@ -176,9 +182,17 @@ def _within(element_type: Any) -> Iterator[Any]:
         yield from _within(inner)
 
 
+def _hides(node: AppliedPTransform, element_type: Any) -> bool:
+    """Whether the type of a step's output does not say what it is, or what it is made of."""
+    if isinstance(element_type, hints.DictConstraint) and node.transform.get_type_hints().has_simple_output_type():
+        # Rows as dicts of anything, which somebody has declared; where Beam guessed, it guessed nothing.
+        return False
+    # No type at all is None; within another, None is the type of None.
+    return element_type is None or any(_is_open(inner) for inner in _within(element_type))
+
+
 def _is_open(element_type: Any) -> bool:
-    """Whether a type does not say what it is."""
-    return element_type in (hints.Any, object, None) or isinstance(element_type, hints.TypeVariable)
+    return element_type in (hints.Any, object) or isinstance(element_type, hints.TypeVariable)
 
 
 def _pickled(node: AppliedPTransform, element_type: Any) -> str:
@@ -186,7 +200,7 @@ def _pickled(node: AppliedPTransform, element_type: Any) -> str:
     for inner in _within(element_type):
         if isinstance(inner, type) and issubclass(inner, pa.RecordBatch | pa.Table):
             return f"the type is {inner.__name__}, which has no schema"
-    if isinstance(node.transform, ParDo | Flatten) and any(_is_open(inner) for inner in _within(element_type)):
+    if isinstance(node.transform, (ParDo, Flatten, *_SHUFFLES)) and _hides(node, element_type):
         taken = [*node.inputs, *(side.pvalue for side in node.side_inputs)]
         if any(_batch_types(source.element_type) for source in taken):
             return "the step takes batches and does not say what it gives"

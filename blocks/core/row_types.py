@@ -33,6 +33,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pat
 from apache_beam.typehints import row_type, schemas, typehints
+from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 from apache_beam.utils.timestamp import Timestamp
 
 from blocks.core import nested
@@ -148,10 +149,13 @@ def arrow_schema_of(element_type: Any, where: str) -> pa.Schema:
 
 
 def _arrow_field(name: str, kind: Any, path: str, problems: list[Problem]) -> pa.Field:
+    # NamedTuples keep hints of Python's typing.
+    kind = convert_to_beam_type(kind)
     nullable = typehints.is_nullable(typehints.normalize(kind))
     if nullable:
         kind = typehints.get_concrete_type_from_nullable(typehints.normalize(kind))
-    return pa.field(name, _arrow_type(kind, path, problems), nullable=nullable)
+    data_type = _arrow_type(kind, path, problems)
+    return pa.field(name, data_type, nullable=nullable or pat.is_null(data_type))
 
 
 _SIMPLE = {
@@ -173,7 +177,7 @@ def _arrow_type(kind: Any, path: str, problems: list[Problem]) -> pa.DataType:
     if isinstance(rows, row_type.RowTypeConstraint):
         return pa.struct([_arrow_field(name, inner, f"{path}.{name}", problems) for name, inner in rows._fields])
     normal = typehints.normalize(kind) if not isinstance(kind, type) else kind
-    if isinstance(normal, typehints.DictConstraint):
+    if isinstance(normal, typehints.DictHint.DictConstraint | typehints.MappingHint.MappingTypeConstraint):
         key = _arrow_type(normal.key_type, path + "{key}", problems)
         return pa.map_(key, _arrow_field("value", normal.value_type, path + "{}", problems))
     if isinstance(normal, typehints.SequenceTypeConstraint):

@@ -194,8 +194,7 @@ def _value_from_beam(data_type: pa.DataType) -> Convert | None:
     if pat.is_timestamp(data_type):
         return _time_in(data_type.unit)
     if pat.is_integer(data_type):
-        # Arrow would cut off a fraction.
-        return operator.index
+        return _integer
     if pat.is_float32(data_type):
         return _single
     if pat.is_date(data_type):
@@ -232,6 +231,13 @@ def _time_in(unit: str) -> Convert:
         return whole
 
     return convert
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool):
+        raise TypeError("a truth value is no number")
+    # Arrow would cut off a fraction.
+    return operator.index(value)
 
 
 def _single(value: Any) -> Any:

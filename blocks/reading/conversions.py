@@ -284,7 +284,7 @@ def epoch_times(node: Node) -> Callable[[pa.Array], pa.Array]:
     data_type = node.field.type
     unit = labels.get(node.field, labels.EPOCH) or "s"
     # Units are powers of ten apart: the same digits with the point elsewhere.
-    moved = pa.decimal128(EPOCH_TYPE.precision, EPOCH_TYPE.scale + _DIGITS[unit] - _DIGITS[data_type.unit])
+    moved = pa.decimal128(38, EPOCH_TYPE.scale + _DIGITS[unit] - _DIGITS[data_type.unit])
 
     def cast(array: pa.Array) -> pa.Array:
         return pc.floor(array).cast(pa.int64())
@@ -308,16 +308,18 @@ def _epoch(node: Node) -> Callable[[pa.Array], Converted]:
 
 def _decimal(data_type: pa.DataType) -> Callable[[pa.Array], Converted]:
     most = Decimal(10**data_type.precision - 1).scaleb(-data_type.scale, Context(prec=data_type.precision))
+    least = most.copy_negate()
 
     def decimals(array: pa.Array) -> Converted:
         # Arrow's reader checks the digits as written, and then adds those of the scale.
         bounds = pc.min_max(array)
         low, high = bounds["min"].as_py(), bounds["max"].as_py()
-        if low is None or (low >= -most and high <= most):
-            return array, None
-        top, bottom = pa.scalar(most, data_type), pa.scalar(-most, data_type)
-        wrong = pc.or_(pc.greater(array, top), pc.less(array, bottom))
-        return array, np.asarray(pc.fill_null(wrong, False).to_numpy(zero_copy_only=False))
+        if low is None or (low >= least and high <= most):
+            return array.cast(data_type), None
+        top, bottom = pa.scalar(most, array.type), pa.scalar(least, array.type)
+        wrong = pc.fill_null(pc.or_(pc.greater(array, top), pc.less(array, bottom)), False)
+        fitting = pc.if_else(wrong, pa.scalar(None, array.type), array).cast(data_type)
+        return fitting, np.asarray(wrong.to_numpy(zero_copy_only=False))
 
     return decimals
 

@@ -15,12 +15,11 @@ from apache_beam.io.filesystems import FileSystems
 
 from blocks.core.errors import ReadError
 from blocks.reading.json_arrays import ArrayScanner
-from blocks.reading.lines import Lines, split_lines
+from blocks.reading.lines import SPACE, Lines, over, split_lines
 
 RANGE_BYTES = 64 << 20
 BLOCK_BYTES = 8 << 20
 _BOM = b"\xef\xbb\xbf"
-_SPACE = b" \t\r"
 
 Compression = Literal["auto", "plain", "gzip", "zstd"]
 Format = Literal["auto", "lines", "array"]
@@ -160,7 +159,8 @@ def file_ranges(path: str, size: int, compression: Compression, form: Format) ->
 
 
 def _first_byte(handle: IO[bytes]) -> bytes:
-    head = handle.read(4096).removeprefix(_BOM)
+    head, _ = _without_bom(handle.read(4096), handle)
+    head = head or handle.read(4096)
     while head and not head.strip():
         head = handle.read(4096)
     return head.strip()[:1]
@@ -206,9 +206,9 @@ def _read_lines(handle: IO[bytes], part: FileRange, max_record_bytes: int) -> It
             yield from _lines_until(data[:end], position, part.stop)
             line = position + end
         # White space before a record is no part of it: it is not held, and does not count.
-        rest = data[end:].lstrip(_SPACE)
+        rest = data[end:].lstrip(SPACE)
         position += len(data) - len(rest)
-        if len(rest) > max_record_bytes and not 0 <= part.stop <= line:
+        if over(rest, len(rest), max_record_bytes) and not 0 <= part.stop <= line:
             yield TooLarge(position)
             skipped = _skip_line(handle)
             if skipped is None:

@@ -1,6 +1,6 @@
 """Arrow arrays of one schema made to fit another: casts that fail row by row, and nulls where there must be none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from blocks.core import labels, nested
-from blocks.reading.conversions import Failed
+from blocks.reading.conversions import Failed, infinite
 
 
 def cast_rows(array: pa.Array, data_type: pa.DataType) -> tuple[pa.Array, Failed]:
@@ -19,6 +19,10 @@ def cast_rows(array: pa.Array, data_type: pa.DataType) -> tuple[pa.Array, Failed
     """
     parts = list(_cast_parts(array, data_type))
     result = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+    if pat.is_floating(data_type) and (overflown := infinite(result)) is not None:
+        was = infinite(array) if pat.is_floating(array.type) else None
+        overflown = overflown if was is None else overflown & ~was
+        result = pc.if_else(pa.array(overflown), pa.scalar(None, data_type), result)
     if result.null_count == array.null_count:
         return result, None
     failed = pc.and_(result.is_null(), array.is_valid())
@@ -37,6 +41,44 @@ def _cast_parts(array: pa.Array, data_type: pa.DataType) -> Iterator[pa.Array]:
         middle = len(array) // 2
         yield from _cast_parts(array[:middle], data_type)
         yield from _cast_parts(array[middle:], data_type)
+
+
+def nullable(data_type: pa.DataType) -> pa.DataType:
+    """The type with every field below it nullable, map keys aside: a cast to it cannot fail for want of a value."""
+    below = [child for _, child in labels.children(data_type)]
+    loose = [child.with_type(nullable(child.type)).with_nullable(True) for child in below]
+    if pat.is_struct(data_type):
+        return pa.struct(loose)
+    if pat.is_map(data_type):
+        return pa.map_(below[0], loose[1], data_type.keys_sorted)
+    if pat.is_fixed_size_list(data_type):
+        return pa.list_(loose[0], data_type.list_size)
+    kinds = (
+        (pat.is_list, pa.list_),
+        (pat.is_large_list, pa.large_list),
+        (pat.is_list_view, pa.list_view),
+        (pat.is_large_list_view, pa.large_list_view),
+    )
+    return next((make(loose[0]) for fits, make in kinds if fits(data_type)), data_type)
+
+
+def unknown_fields(found: Iterable[pa.Field], wanted: Iterable[pa.Field], path: str = "") -> Iterator[str]:
+    """Paths of the fields that one schema or struct has and the other has not, at any depth."""
+    known = {field.name: field for field in wanted}
+    for field in found:
+        at = path + field.name
+        if field.name not in known:
+            yield at
+        else:
+            yield from _unknown_below(field.type, known[field.name].type, at)
+
+
+def _unknown_below(found: pa.DataType, wanted: pa.DataType, at: str) -> Iterator[str]:
+    if pat.is_struct(found) and pat.is_struct(wanted):
+        yield from unknown_fields(found, wanted, at + ".")
+        return
+    for (suffix, one), (_, other) in zip(labels.children(found), labels.children(wanted), strict=False):
+        yield from _unknown_below(one.type, other.type, at + suffix)
 
 
 def missing(

@@ -9,10 +9,9 @@ from typing import IO, Any
 import numpy as np
 
 from blocks.core.errors import ReadError
-from blocks.reading.lines import Lines, from_records
+from blocks.reading.lines import MOST_SPACE, SPACE, Lines, from_records
 
 _BOM = b"\xef\xbb\xbf"
-_SPACE = b" \t\r\n"
 
 
 class ArrayScanner:
@@ -62,7 +61,7 @@ class ArrayScanner:
 
 def _from_text(part: bytes, at: int) -> tuple[bytes, int]:
     """The bytes from the first that is no white space on, and where that is."""
-    text = part.lstrip(_SPACE)
+    text = part.lstrip(SPACE)
     return text, at + len(part) - len(text)
 
 
@@ -76,7 +75,8 @@ class _State:
         self._in_string = False
         self._escaped = False
         self._held: list[bytes] = []
-        self._held_bytes = 0
+        # All that is held, and up to the last byte of it that is no white space.
+        self._held_bytes = self._text_bytes = 0
         self._elements = False
         self._start = position
 
@@ -90,13 +90,13 @@ class _State:
             if self.closed:
                 break
             if byte == 0x5B and depth == 1:
-                if b"".join([*self._held, data[begin:at]]).strip(_SPACE):
+                if b"".join([*self._held, data[begin:at]]).strip(SPACE):
                     raise self._error("text before a JSON array", at, "say what the file is: format='lines'")
-                self._held, self._held_bytes, self.opened = [], 0, True
+                self._held, self._held_bytes, self._text_bytes, self.opened = [], 0, 0, True
                 begin = at + 1
             elif (byte == 0x2C and depth == 1) or (byte == 0x5D and depth == 0):
                 position, record = self._element(data[begin:at], self.position + begin, most)
-                blank = record is not None and not record.strip(_SPACE)
+                blank = record is not None and not record.strip(SPACE)
                 if not blank:
                     yield position, record
                 elif self._elements or byte == 0x2C:
@@ -105,7 +105,7 @@ class _State:
                 self._elements = True
                 begin = at + 1
                 self.closed = byte == 0x5D
-        if self.closed and data[begin:].strip(_SPACE):
+        if self.closed and data[begin:].strip(SPACE):
             advice = "if the file has a JSON array on each line it is not supported; write one record a line"
             raise self._error("text after the end of a JSON array", begin, advice)
         if not self.closed:
@@ -119,17 +119,24 @@ class _State:
         if not self._held_bytes:
             tail, self._start = _from_text(tail, at)
         start = self._start
-        total = self._held_bytes + len(tail.rstrip(_SPACE))
-        record = None if total > most else b"".join([*self._held, tail])
-        self._held, self._held_bytes = [], 0
+        if tail.strip(SPACE):
+            self._text_bytes = self._held_bytes + len(tail.rstrip(SPACE))
+        lost = self._text_bytes > most or self._held_bytes > most + MOST_SPACE
+        record = None if lost else b"".join([*self._held, tail])
+        self._held, self._held_bytes, self._text_bytes = [], 0, 0
         return start, record
 
     def _hold(self, part: bytes, at: int, most: int) -> None:
         if not self._held_bytes:
             part, self._start = _from_text(part, at)
+        if not part:
+            return
+        if part.strip(SPACE):
+            self._text_bytes = self._held_bytes + len(part.rstrip(SPACE))
         self._held_bytes += len(part)
-        # Past the limit only the length matters.
-        self._held = [*self._held, part] if self._held_bytes <= most else []
+        # Past the limit only the length matters; white space at the end need not belong to the record.
+        fits = self._text_bytes <= most and self._held_bytes <= most + MOST_SPACE
+        self._held = [*self._held, part] if fits else []
 
     def _scan(self, values: Any) -> tuple[Any, Any]:
         """Positions of brackets and commas at the top of the array, and the depth after each."""

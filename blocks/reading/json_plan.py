@@ -4,7 +4,7 @@
 |---|---|
 | integers | a number without fraction or exponent, exact at any size the type holds |
 | float32, float64 | a number; NaN and infinities are not JSON |
-| decimal | a number or a string with at most the type's scale, exact, never through binary floating point |
+| decimal | a number or a string of one, exact, never through binary floating point |
 | bool | true, false |
 | string | a string |
 | timestamp | a string as in RFC 3339; with `blocks.epoch` a number (or a string of one) in that unit since 1970, UTC |
@@ -15,7 +15,8 @@
 
 Any of them may be null or missing unless the field is not nullable. Times lie in the years 1 to 9999; digits beyond
 their unit are cut off (of epoch numbers, which have 9 decimals at most, rounded down). Numbers too large for a float
-do not fit it.
+do not fit it. A decimal has, as written, at most the digits of its type: as many in all as its precision, as many after
+the point (trailing zeros aside) as its scale. A number of more than 10^308 fits nothing.
 """
 
 from dataclasses import dataclass, field
@@ -33,8 +34,10 @@ Kind = Literal[
     "int", "float", "decimal", "bool", "string", "timestamp", "epoch", "date", "time", "binary", "struct", "list", "map"
 ]
 
+# Arrow's reader multiplies what is written by ten to the scale, and 128 bits overflow without a word past 38 digits.
+_SAFE_DIGITS = 38
 # Decimal digits enough for any 64-bit count of nanoseconds, and for fractions of seconds down to them.
-EPOCH_TYPE = pa.decimal128(38, 9)
+EPOCH_TYPE = pa.decimal128(_SAFE_DIGITS - 9, 9)
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,8 @@ def _kind(at: pa.Field) -> Kind | None:
     kinds: tuple[tuple[bool, Kind], ...] = (
         (pat.is_integer(at.type), "int"),
         (pat.is_floating(at.type) and not pat.is_float16(at.type), "float"),
-        (pat.is_decimal128(at.type), "decimal"),
+        # A negative scale would be below the digits that are written.
+        (pat.is_decimal128(at.type) and 0 <= at.type.scale <= at.type.precision, "decimal"),
         (pat.is_boolean(at.type), "bool"),
         (is_text(at.type), "string"),
         (pat.is_timestamp(at.type) and labels.get(at, labels.EPOCH) is not None, "epoch"),
@@ -135,6 +139,8 @@ def _kind(at: pa.Field) -> Kind | None:
 
 
 def _parsed(data_type: pa.DataType, kind: Kind, children: tuple[Node, ...]) -> pa.DataType | None:
+    if kind == "decimal" and data_type.precision + data_type.scale > _SAFE_DIGITS:
+        return pa.decimal256(data_type.precision, data_type.scale)
     if kind in ("int", "float", "decimal", "bool"):
         return data_type
     if kind == "epoch":

@@ -10,8 +10,10 @@ import pyarrow as pa
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
-_SPACE = b" \t\r\n"
-_BLANK = np.frombuffer(_SPACE, np.uint8)
+SPACE = b" \t\r\n"
+# White space after a record is held until its end is seen, but not without end.
+MOST_SPACE = 1 << 20
+_BLANK = np.frombuffer(SPACE, np.uint8)
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,19 @@ def concat_lines(parts: list[Lines]) -> Lines:
     return Lines(memoryview(b"\n".join(texts)), starts, ends, positions)
 
 
+def over(end: bytes, held_bytes: int, most: int) -> bool:
+    """Whether what is held of a record is more than a record may be.
+
+    Args:
+      end: the last bytes that are held; white space at their end need not belong to the record.
+      held_bytes: all bytes that are held.
+      most: bytes of the longest record.
+    """
+    return held_bytes > most and (
+        held_bytes - len(end) + len(end.rstrip(SPACE)) > most or held_bytes > most + MOST_SPACE
+    )
+
+
 def split_lines(data: bytes | memoryview, position: int) -> Lines:
     """Finds the records of newline-delimited text.
 
@@ -127,9 +142,9 @@ def _trimmed(data: memoryview, starts: Ints, ends: Ints, positions: Ints) -> Lin
     starts, ends = starts.copy(), ends.copy()
     for number in np.flatnonzero(np.isin(values[starts], _BLANK) | np.isin(values[ends - 1], _BLANK)).tolist():
         line = bytes(data[starts[number] : ends[number]])
-        kept = line.rstrip(_SPACE)
+        kept = line.rstrip(SPACE)
         ends[number] -= len(line) - len(kept)
-        starts[number] += len(kept) - len(kept.lstrip(_SPACE))
+        starts[number] += len(kept) - len(kept.lstrip(SPACE))
     full = ends > starts
     return Lines(data, starts[full], ends[full], (starts + shifts)[full])
 

@@ -21,9 +21,10 @@ from blocks.core.reject_records import RejectMaker
 from blocks.core.rejects import REJECT_SCHEMA, REJECTS_TAG, Reject, Rejects, reject_batch, stop_at
 from blocks.core.schema import read_schema
 from blocks.core.times import check_event_time, earliest
+from blocks.reading.diagnosis import Finding
 from blocks.reading.files import Compression, FileRange, Format, TooLarge, file_ranges, match_files, read_records
 from blocks.reading.json_parser import BadRecord, JsonParser, Limits
-from blocks.reading.lines import Lines, from_records
+from blocks.reading.lines import SPACE, Lines, from_records
 
 VERSION = "1.0.0"
 EVENT_TIME_COLUMN = "event_time"
@@ -38,7 +39,8 @@ class ReadJson(beam.PTransform):
     message broker.
     Output: batches with the schema's columns, in the order of each file; timestamps are the earliest event time.
     Rejects: `malformed_json`, `wrong_type`, `missing_field`, `unknown_field` (with `strict`), `bad_event_time`,
-    `too_large`, `too_deep`. Records = rows + rejects; blank lines are no records. Without `rejects=` the first bad
+    `too_large`, `too_deep`. Records = rows + rejects; blank lines are no records (but a blank message
+    is, and `malformed_json`). Without `rejects=` the first bad
     record stops the pipeline.
     Nulls: missing fields and JSON nulls, unless the field is not nullable.
     State: none; memory holds one block of 8 MiB, or one record of `max_record_bytes`, and its parsed form.
@@ -48,7 +50,7 @@ class ReadJson(beam.PTransform):
     What JSON leaves open is decided as follows. Numbers are exact at any size the type holds: integers beyond 2^53,
     decimals without binary rounding. A field of the schema that stands twice is `malformed_json`; one that is not in
     the schema is ignored, or `unknown_field` with `strict`. NaN and infinities are no JSON. A byte order mark at the
-    start is skipped. Invalid UTF-8 anywhere in a record is `malformed_json`. Times without an offset do not fit a
+    start of a file is skipped. Invalid UTF-8 anywhere in a record is `malformed_json`. Times without an offset do not fit a
     type with a time zone. How each Arrow type is read: see `blocks.reading.json_plan`.
 
     Args:
@@ -322,8 +324,6 @@ class _ReadRange(_Parsing):
 
 
 def _too_large(position: int, limits: Limits) -> BadRecord:
-    from blocks.reading.diagnosis import Finding
-
     return BadRecord(b"", position, Finding("too_large", f"more than {limits.max_record_bytes} bytes"))
 
 
@@ -360,7 +360,14 @@ class _ParseRecords(_Parsing):
     def _flush(self, window: Any) -> Iterator[tuple[str | None, pa.RecordBatch, Any]]:
         records, first = self._held.pop(window), self._first.pop(window)
         self._bytes.pop(window)
-        for batch, rejects in self._parts(from_records(records), ""):
+        lines = from_records(records)
+        if len(lines) < len(records):
+            # Of a file these are blank lines; of messages each is a record.
+            blank = [record for record in records if not record.strip(SPACE)]
+            finding = Finding("malformed_json", "nothing but white space")
+            yield REJECTS_TAG, reject_batch([self._reject(BadRecord(b"", 0, finding), "") for _ in blank]), first
+            self._count(len(blank), 0, len(blank), 0)
+        for batch, rejects in self._parts(lines, ""):
             if rejects:
                 yield REJECTS_TAG, reject_batch(rejects), first
             for piece in pieces(batch):

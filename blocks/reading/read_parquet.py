@@ -19,12 +19,12 @@ from blocks.core.block import StepMetrics, pieces
 from blocks.core.dictionaries import decode_array, decode_schema
 from blocks.core.errors import ConfigError, ReadError, SchemaError, nearest
 from blocks.core.labels import with_event_time
-from blocks.core.reject_records import RejectMaker, relaxed
+from blocks.core.reject_records import RejectMaker
 from blocks.core.rejects import REJECT_SCHEMA, REJECTS_TAG, Reject, Rejects, reject_batch, stop_at
 from blocks.core.schema import read_schema
 from blocks.core.times import check_event_time, earliest
 from blocks.reading.files import match_files
-from blocks.reading.fitting import cast_rows, missing
+from blocks.reading.fitting import cast_rows, missing, nullable, unknown_fields
 
 VERSION = "1.0.0"
 RANGE_BYTES = 64 << 20
@@ -48,7 +48,7 @@ class ReadParquet(beam.PTransform):
       labels
         in its metadata.
       event_time: column with the event time; the schema's mark unless given.
-      strict: refuse files with columns that the schema does not have.
+      strict: refuse files with columns, or fields in them, that the schema does not have.
       rejects: where bad rows go.
 
     Raises:
@@ -136,10 +136,25 @@ class RowGroups:
 def _parquet(path: str) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(FileSystems.open(path, compression_type="uncompressed"))
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, OSError):
         raise ReadError(
             "not a Parquet file", where=f"file {path}", fix="check the pattern, or fetch it again"
         ) from None
+
+
+def _batches(file: pq.ParquetFile, part: RowGroups, names: list[str]) -> Iterator[pa.RecordBatch]:
+    """The batches of some row groups; with columns whose names are wanted, and maybe others."""
+    # A name with a dot would be taken for a path.
+    columns = None if any("." in name for name in names) else names
+    batches = file.iter_batches(MAX_ROWS, row_groups=list(part.numbers), columns=columns, use_threads=False)
+    while True:
+        try:
+            batch = next(batches, None)
+        except (OSError, pa.ArrowInvalid):
+            raise ReadError("the file is damaged", where=f"file {part.path}", fix="fetch it again") from None
+        if batch is None:
+            return
+        yield batch
 
 
 class _Groups(beam.DoFn):
@@ -173,8 +188,7 @@ class _ReadGroups(beam.DoFn):
             fit = fitter(file.schema_arrow, self._schema, self._strict, part.path)
             names = [name for name in self._schema.names if name in file.schema_arrow.names]
             row = part.first_row
-            batches = file.iter_batches(MAX_ROWS, row_groups=list(part.numbers), columns=names, use_threads=False)
-            for batch in batches:
+            for batch in _batches(file, part, names):
                 start = time.perf_counter_ns()
                 fitted, problems = fit(batch)
                 fitted, rejects = self._split(fitted, problems, row, part.path)
@@ -194,10 +208,8 @@ class _ReadGroups(beam.DoFn):
     ) -> tuple[pa.RecordBatch, list[Reject]]:
         bad = np.zeros(batch.num_rows, np.bool_)
         rejects: list[Reject] = []
-        loose = relaxed(batch.schema)
         for problem in problems:
             for number in np.flatnonzero(problem.rows & ~bad).tolist():
-                row = pa.RecordBatch.from_arrays(batch.slice(number, 1).columns, schema=loose)
                 code = "bad_event_time" if problem.path == self._event_time else problem.code
                 reject = self._maker.make(
                     code,
@@ -205,13 +217,16 @@ class _ReadGroups(beam.DoFn):
                     field_path=problem.path,
                     source=path,
                     position=first_row + number,
-                    record=row.to_pylist()[0],
+                    record=batch.slice(number, 1).to_pylist()[0],
                 )
                 if self._settings is None:
                     stop_at(reject)
                 rejects.append(reject)
             bad |= problem.rows
-        return (batch.filter(pa.array(~bad)), rejects) if rejects else (batch, rejects)
+        good = batch.filter(pa.array(~bad)) if rejects else batch
+        # Nothing is missing any more.
+        columns = [column.cast(field.type) for column, field in zip(good.columns, self._schema, strict=True)]
+        return pa.RecordBatch.from_arrays(columns, schema=self._schema), rejects
 
 
 @dataclass(frozen=True)
@@ -225,7 +240,7 @@ class _Misfit:
 def fitter(
     found: pa.Schema, wanted: pa.Schema, strict: bool, path: str
 ) -> Callable[[pa.RecordBatch], tuple[pa.RecordBatch, list[_Misfit]]]:
-    """The function that makes batches of a file fit the schema, and tells which rows do not.
+    """The function that makes batches of a file fit the schema with all nullable, and tells which rows do not fit it.
 
     Raises:
       SchemaError: the file lacks a required column, or (strict) has an unknown one.
@@ -233,7 +248,7 @@ def fitter(
     for field in wanted:
         if field.name not in found.names and not field.nullable:
             raise SchemaError(f"no column `{field.name}`", where=f"file {path}", fix=nearest(field.name, found.names))
-    unknown = [name for name in found.names if name not in wanted.names]
+    unknown = list(unknown_fields(found, wanted))
     if strict and unknown:
         raise SchemaError(
             f"the file has columns that the schema does not have: {', '.join(unknown)}",
@@ -241,6 +256,7 @@ def fitter(
             fix="add them to the schema, or leave out strict",
         )
     event_time = labels.event_time_of(wanted)
+    loose = pa.schema([field.with_type(nullable(field.type)).with_nullable(True) for field in wanted], wanted.metadata)
 
     def fit(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[_Misfit]]:
         columns, misfits = [], []
@@ -248,18 +264,18 @@ def fitter(
             column, problems = _fit_column(batch, field, path, field.name == event_time)
             columns.append(column)
             misfits.extend(problems)
-        return pa.RecordBatch.from_arrays(columns, schema=wanted), misfits
+        return pa.RecordBatch.from_arrays(columns, schema=loose), misfits
 
     return fit
 
 
 def _fit_column(batch: pa.RecordBatch, field: pa.Field, path: str, event_time: bool) -> tuple[pa.Array, list[_Misfit]]:
     if field.name not in batch.schema.names:
-        column, failed = pa.nulls(batch.num_rows, field.type), None
+        column, failed = pa.nulls(batch.num_rows, nullable(field.type)), None
     else:
         source = decode_array(batch.column(field.name))
         try:
-            column, failed = cast_rows(source, field.type)
+            column, failed = cast_rows(source, nullable(field.type))
         except (pa.ArrowNotImplementedError, pa.ArrowTypeError):
             raise SchemaError(
                 f"column `{field.name}` is {source.type}, which cannot be cast to {field.type}",

@@ -75,6 +75,7 @@ LEAVES: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.binary(): st.binary(max_size=4),
     pa.binary(3): st.binary(min_size=3, max_size=3),
     pa.binary_view(): st.binary(max_size=20),
+    pa.decimal128(20, 4): st.sampled_from([_D("0.0000"), _D("-1.5000"), _D("9" * 16 + ".9999")]),
     pa.decimal128(38, 4): st.sampled_from([_D("0.0000"), _D("-1.5000"), _D("9" * 34 + ".9999")]),
     pa.decimal256(76, 2): st.sampled_from([_D("0.00"), _D("-" + "9" * 74 + ".99")]),
     pa.date32(): st.dates(),
@@ -84,8 +85,8 @@ LEAVES: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.duration("us"): st.timedeltas(datetime.timedelta(-9), datetime.timedelta(9)),
     pa.null(): st.none(),
 }
-BEAM_LEAVES = [kind for kind in LEAVES if kind not in (pa.uint64(), pa.time64("us"), pa.duration("us"), pa.null())]
-DECIMALS = [kind for kind in LEAVES if pa.types.is_decimal(kind)]
+_NOT_IN_BEAM = (pa.uint64(), pa.time64("us"), pa.duration("us"), pa.null(), pa.decimal128(38, 4), pa.decimal256(76, 2))
+BEAM_LEAVES = [kind for kind in LEAVES if kind not in _NOT_IN_BEAM]
 
 
 def types(leaves: Sequence[pa.DataType] = tuple(LEAVES), dictionaries: bool = False) -> st.SearchStrategy[pa.DataType]:

@@ -139,9 +139,6 @@ RESTING: dict[str, Callable[[beam.PCollection], Any]] = {
     "Reshuffle": lambda b: b | beam.Reshuffle() | sizes(),
     "Reshuffle in a transform of the user": lambda b: b | "Mine" >> Inner(),
     "GroupByKey": lambda b: keyed(b) | beam.GroupByKey() | beam.Map(lambda kv: 3).with_output_types(int),
-    "CoGroupByKey": lambda b: (
-        {"one": keyed(b)} | beam.CoGroupByKey() | "Done" >> beam.Map(lambda kv: 3).with_output_types(int)
-    ),
     "CombineGlobally": lambda b: b | beam.CombineGlobally(Size()).with_output_types(int),
     "CombinePerKey": lambda b: keyed(b) | beam.CombinePerKey(Size()).with_output_types(hints.Tuple[str, int]),
     "Count": lambda b: b | beam.combiners.Count.Globally(),
@@ -291,7 +288,20 @@ PICKLED: dict[str, tuple[Callable[[beam.PCollection], Any], str]] = {
     "Any in a tuple": (with_type(lambda kind: hints.Tuple[str, hints.Any]), "does not say what it gives"),
     "a union": (with_type(lambda kind: hints.Union[kind, int]), "Beam has no coder"),
     "a union in a tuple": (with_type(lambda kind: hints.Tuple[str, hints.Union[kind, int]]), "Beam has no coder"),
+    "a dict": (with_type(lambda kind: hints.Dict[str, kind]), "Beam has no coder"),
+    "CoGroupByKey, which gives a dict": (
+        lambda b: {"one": keyed(b)} | beam.CoGroupByKey() | "Done" >> beam.Map(lambda kv: 3).with_output_types(int),
+        "Beam has no coder",
+    ),
     "a set": (with_type(lambda kind: hints.Set[kind]), "Beam has no coder"),
+    "a combination without a type": (
+        lambda b: b | beam.CombineGlobally(lambda many: list(many)[0]) | beam.Map(lambda one: 1).with_output_types(int),
+        "does not say what it gives",
+    ),
+    "a dict that Beam guessed": (
+        lambda b: b | "Step" >> beam.Map(lambda one: {"k": unknown(one)}) | beam.Map(lambda one: 1),
+        "does not say what it gives",
+    ),
     "a side input that is a batch": (
         lambda b: (
             b.pipeline
@@ -326,7 +336,16 @@ TYPED: dict[str, Callable[[beam.PCollection], Any]] = {
     "a list": with_type(lambda kind: hints.List[kind], lambda one: [one]),
     "an iterable": with_type(lambda kind: hints.Iterable[kind], lambda one: [one]),
     "an optional": with_type(lambda kind: hints.Optional[kind]),
-    "a dict": with_type(lambda kind: hints.Dict[str, kind], lambda one: {"k": one}),
+    "rows as dicts": lambda b: (
+        b
+        | "Rows" >> beam.FlatMap(lambda one: one.to_pylist()).with_output_types(dict)
+        | "Next" >> beam.Map(lambda row: row["n"])
+    ),
+    "rows as typed dicts": lambda b: (
+        b
+        | "Rows" >> beam.FlatMap(lambda one: one.to_pylist()).with_output_types(hints.Dict[str, hints.Any])
+        | "Next" >> beam.Map(lambda row: row["n"])
+    ),
     "BatchElements": lambda b: (
         b | beam.BatchElements(2, 10) | "Next" >> beam.Map(lambda many: len(many)).with_output_types(int)
     ),

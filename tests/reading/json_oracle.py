@@ -165,6 +165,8 @@ def _leaf(value: Any, field: pa.Field) -> Any:
     if pat.is_decimal(kind):
         number = _number(value)
         scaled = _scaled(number, kind.scale)
+        if len(number.as_tuple().digits) > kind.precision:
+            raise Unfit("digits as written")
         if scaled != int(scaled) or abs(scaled) >= 10**kind.precision:
             raise Unfit("digits")
         return number
@@ -205,7 +207,7 @@ def _scaled(number: Decimal, scale: int) -> Decimal:
 
 def _epoch(value: Any, unit: str, kind: Any) -> int:
     number = _number(value)
-    if _scaled(number, 9) != int(_scaled(number, 9)) or abs(number) >= 10**29:
+    if _scaled(number, 9) != int(_scaled(number, 9)) or len(number.as_tuple().digits) > 29:
         raise Unfit("digits")
     with localcontext() as context:
         context.prec = 200

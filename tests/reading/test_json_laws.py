@@ -12,7 +12,7 @@ from blocks.reading.diagnosis import CODES, read_record
 from blocks.reading.json_parser import JsonParser
 from blocks.reading.lines import split_lines
 
-SETTINGS = settings(max_examples=400, deadline=None)
+SETTINGS = settings(max_examples=120, deadline=None)
 
 
 def oracle(line: bytes, schema: pa.Schema, strict: bool) -> dict[str, Any] | None:

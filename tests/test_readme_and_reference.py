@@ -1,0 +1,64 @@
+"""What the documents show is what happens."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from blocks.catalog import reference
+from blocks.core.errors import CatalogError
+from blocks.testing.simulator import SimulatorConfig, write_events
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_example_of_the_readme_prints_what_the_readme_says(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text()
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    printed = re.search(r"prints\n\n```\n(.*?)```", text, re.DOTALL)
+    assert code
+    assert printed
+    (tmp_path / "events").mkdir()
+    write_events(tmp_path / "events" / "day.jsonl.gz", SimulatorConfig(events=1000, seed=7, bad=0.01))
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    result = subprocess.run(
+        [sys.executable, "-c", code[1]],
+        cwd=tmp_path,
+        env={**os.environ, "BLOCKS_MASK_KEY": "k" * 32},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert result.returncode == 0, result.stderr
+    assert _shape(result.stdout) == _shape(printed[1])
+
+
+def _shape(text: str) -> list[str]:
+    """Lines without the digests, which depend on the key, and without pandas' spacing."""
+    return [" ".join(re.sub(r"main:[0-9a-f]+\.\.\.", "main:...", line).split()) for line in text.splitlines()]
+
+
+def test_the_reference_is_what_catalog_and_docstrings_say() -> None:
+    reference.main(["--check"])
+
+
+def test_a_page_that_is_out_of_date_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference, "FOLDER", tmp_path)
+    reference.main([])
+    (tmp_path / "ReadJson.md").write_text("old")
+    (tmp_path / "Gone.md").write_text("a block that is no more")
+    with pytest.raises(CatalogError) as caught:
+        reference.main(["--check"])
+    assert [problem.where for problem in caught.value.problems] == ["Gone.md", "ReadJson.md"]
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = []
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            if not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == []
