@@ -1,9 +1,9 @@
 """No raw personal value appears in any output: unique markers in every labelled field, in good records and in bad ones.
 
 Records of the example partner with a marker in each labelled field, and bad records of every code with markers where a
-reader might repeat them: labelled fields, unknown names, map keys, values of the wrong type, numbers that hold text, file
-names. They go through ReadJson, MaskColumns and a table; then everything that was written, logged, raised or pickled is
-searched for each marker, also encoded.
+reader might repeat them: labelled fields, unknown names, map keys, values of the wrong type, numbers that hold text,
+names of files. They go through ReadJson, MaskColumns and a table; then everything that was written, logged, raised or
+pickled is searched for each marker, also encoded. To add a sink: write to a folder, and give it to `search`.
 """
 
 import base64
@@ -373,9 +373,8 @@ def test_no_marker_is_in_tables_rejects_logs_pickles_or_temporary_files(
     # One record a file beside the large one, so that a file's name alone could tell.
     (source / f"{markers.text()}.jsonl").write_bytes(b"\n".join(lines))
     caplog.set_level(logging.DEBUG)
-    with beam.Pipeline(runner=FnApiRunner()) as p:
-        with Rejects(rejected, policy=policy, run_id="run") as rejects:
-            _ = read(p, source, rejects) | MaskColumns(policy) | beam.ParDo(WriteTable(str(table)))
+    with beam.Pipeline(runner=FnApiRunner()) as p, Rejects(rejected, policy=policy, run_id="run") as rejects:
+        _ = read(p, source, rejects) | MaskColumns(policy) | beam.ParDo(WriteTable(str(table)))
     out, err = capfd.readouterr()
     rows = pa.concat_tables([pq.read_table(file) for file in sorted(table.iterdir())])
     assert rows.num_rows == len(KINDS)
@@ -418,7 +417,11 @@ def test_no_marker_is_in_the_error_of_a_pipeline_that_stops_at_its_first_bad_rec
     chain: BaseException | None = caught.value
     texts = [("the traceback", "".join(traceback.format_exception(caught.value)).encode())]
     while chain is not None:
-        texts += [("an error", str(chain).encode()), ("its repr", repr(chain).encode()), ("args", repr(chain.args).encode())]
+        texts += [
+            ("an error", str(chain).encode()),
+            ("its repr", repr(chain).encode()),
+            ("args", repr(chain.args).encode()),
+        ]
         chain = chain.__cause__ or chain.__context__
     texts += [("the log", caplog.text.encode()), ("stdout", out.encode()), ("stderr", err.encode()), *pickled(p)]
     assert search_texts(texts, markers.given) == []

@@ -5,13 +5,13 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.transforms.window import GlobalWindow, TimestampedValue
-from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.timestamp import MIN_TIMESTAMP, Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
 from blocks.core import guards, labels
 from blocks.core.batch_type import MAX_BYTES, MAX_ROWS, BatchCoder, BatchType, schema_of
-from blocks.core.block import BatchBlock, pieces
+from blocks.core.block import BatchBlock, pieces, stamped
 from blocks.core.dictionaries import decode_schema
 from blocks.core.errors import BatchTypeError, ConfigError, Problem, RejectedRecordError, SchemaError, all_problems
 from blocks.core.labels import event_time_of
@@ -182,11 +182,10 @@ class _TakeApart(beam.DoFn):
         if self._event_time is None:
             yield from self._make(batch)
             return
-        last = window.max_timestamp()
         times = micros(batch.column(self._event_time)).to_pylist()
         for row, at in zip(self._make(batch), times, strict=True):
             stamp = timestamp if at is None else Timestamp(micros=at)
-            yield TimestampedValue(row, min(max(stamp, MIN_TIMESTAMP), last, MAX_TIMESTAMP))
+            yield stamped(row, max(stamp, MIN_TIMESTAMP), window)
 
 
 class UnionBatches(beam.PTransform):

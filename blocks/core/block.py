@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.metrics import Metrics
-from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
 
 from blocks.core import guards
 from blocks.core.batch_type import MAX_BYTES, MAX_ROWS, BatchType, schema_of
@@ -114,7 +115,9 @@ class _BatchDoFn(beam.DoFn):
         self._metrics = StepMetrics(self._block.block_name)
         self._event_time = event_time_of(self._output)
 
-    def process(self, batch: Any, timestamp: Any = beam.DoFn.TimestampParam) -> Iterator[Any]:
+    def process(
+        self, batch: Any, timestamp: Any = beam.DoFn.TimestampParam, window: Any = beam.DoFn.WindowParam
+    ) -> Iterator[Any]:
         self._metrics.rows_in.inc(batch.num_rows)
         start = time.perf_counter_ns()
         outcome = self._function(batch)
@@ -132,7 +135,7 @@ class _BatchDoFn(beam.DoFn):
             for piece in pieces(part):
                 # Rows may be gone, the earliest one among them; only a block that keeps all rows keeps the timestamp.
                 at = None if self._block.keeps_rows and piece is part else earliest(piece, self._event_time)
-                yield piece if at is None else TimestampedValue(piece, max(at, timestamp))
+                yield piece if at is None else stamped(piece, max(at, timestamp), window)
 
     def _produced(self, rows: BatchOutput) -> Iterator[pa.RecordBatch]:
         """The batches one by one, never all at once: an explosion may be far larger than its input."""
@@ -160,6 +163,15 @@ class _BatchDoFn(beam.DoFn):
             )
         # Labels below the top level are part of the columns' own types.
         return batch.cast(self._output)
+
+
+def stamped(value: Any, timestamp: Timestamp, window: Any) -> WindowedValue:
+    """A value with another timestamp in the window of the element that it comes from.
+
+    Beam's TimestampedValue would assign windows anew, once for each window that the element is in: rows would be
+    repeated in sliding windows. The process method must take `beam.DoFn.WindowParam`, so that it sees one window.
+    """
+    return WindowedValue(value, min(timestamp, window.max_timestamp()), (window,))
 
 
 def _columns(schema: pa.Schema) -> str:

@@ -184,15 +184,17 @@ def _within(element_type: Any) -> Iterator[Any]:
 
 def _hides(node: AppliedPTransform, element_type: Any) -> bool:
     """Whether the type of a step's output does not say what it is, or what it is made of."""
-    if isinstance(element_type, hints.DictConstraint) and node.transform.get_type_hints().has_simple_output_type():
-        # Rows as dicts of anything, which somebody has declared; where Beam guessed, it guessed nothing.
+    # Rows as dicts of anything pass where somebody has declared them; where Beam guessed, it guessed nothing.
+    declared = node.transform.get_type_hints().has_simple_output_type()
+    return element_type is None or _is_open(element_type, declared)
+
+
+def _is_open(element_type: Any, dicts_pass: bool) -> bool:
+    if isinstance(element_type, hints.DictConstraint) and dicts_pass:
         return False
-    # No type at all is None; within another, None is the type of None.
-    return element_type is None or any(_is_open(inner) for inner in _within(element_type))
-
-
-def _is_open(element_type: Any) -> bool:
-    return element_type in (hints.Any, object) or isinstance(element_type, hints.TypeVariable)
+    if element_type in (hints.Any, object) or isinstance(element_type, hints.TypeVariable):
+        return True
+    return any(_is_open(inner, dicts_pass) for inner in _inner(element_type))
 
 
 def _pickled(node: AppliedPTransform, element_type: Any) -> str:

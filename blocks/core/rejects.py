@@ -123,6 +123,10 @@ class RejectSettings:
     policy: Policy
     run_id: str
 
+    def settings(self) -> "RejectSettings":
+        """Itself: on a worker it stands where the handler stood, and Beam pickles blocks there again."""
+        return self
+
 
 class Rejects(ErrorHandler):
     """Collects the rejects of every block that is given it and writes them as Parquet files.

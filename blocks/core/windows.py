@@ -8,7 +8,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 from apache_beam.transforms import window as beam_windows
-from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.windowed_value import WindowedValue
 
 from blocks.core import guards
 from blocks.core.batch_type import BatchType, schema_of
@@ -22,7 +22,8 @@ class WindowRows(beam.PTransform, guards.SplitsByWindow):
     """Puts rows into windows by their event time, splitting batches so that each holds rows of one window only.
 
     Input: batches with an event-time column (or name it with `event_time`).
-    Output: the same rows; each batch's timestamp is its earliest event time, its window the one of all its rows.
+    Output: the same rows; each batch's timestamp is its earliest event time, its windows are those of all its rows. As in
+    Beam, a row that the function puts into no window (sliding windows with gaps) goes.
     Rejects: none; a null event time stops the pipeline (`ReadJson` rejects such records as `bad_event_time`).
     Nulls: only in other columns.
     State: none.
@@ -96,7 +97,7 @@ class _SplitByWindow(beam.DoFn):
     def __init__(self, windowfn: beam_windows.WindowFn, event_time: str) -> None:
         self._windowfn, self._event_time = windowfn, event_time
 
-    def process(self, batch: Any) -> Iterator[Any]:
+    def process(self, batch: Any, window: Any = beam.DoFn.WindowParam) -> Iterator[Any]:
         column = batch.column(self._event_time)
         if column.null_count:
             raise RejectedRecordError(
@@ -105,7 +106,8 @@ class _SplitByWindow(beam.DoFn):
                 fix="reject them before: ReadJson(event_time=...), or filter them",
             )
         for part in split_by_window(batch, micros(column), self._windowfn):
-            yield TimestampedValue(part, earliest(part, self._event_time))
+            # The old window goes along to WindowInto, and its end does not bound the time.
+            yield WindowedValue(part, earliest(part, self._event_time), (window,))
 
 
 def split_by_window(

@@ -62,6 +62,30 @@ def nullable(data_type: pa.DataType) -> pa.DataType:
     return next((make(loose[0]) for fits, make in kinds if fits(data_type)), data_type)
 
 
+def as_required(array: pa.Array, data_type: pa.DataType) -> pa.Array:
+    """An array of `nullable(data_type)` as `data_type`, where nothing that is required is missing.
+
+    Arrow's cast refuses a required field that is null because the struct around it is.
+    """
+    if array.type.equals(data_type):
+        return array
+    if pat.is_struct(data_type):
+        parts = [
+            as_required(part, child.type)
+            for part, child in zip(nested.struct_children(array), data_type, strict=True)
+        ]
+        return nested.rebuild_struct(array, parts, list(data_type))
+    if pat.is_map(data_type):
+        _, entries = nested.list_parts(array)
+        items = as_required(entries.field(1), data_type.item_type)
+        both = pa.StructArray.from_arrays([entries.field(0), items], fields=[data_type.key_field, data_type.item_field])
+        return nested.rebuild_list(array, both, data_type)
+    if pat.is_list(data_type) or pat.is_large_list(data_type):
+        _, values = nested.list_parts(array)
+        return nested.rebuild_list(array, as_required(values, data_type.value_type), data_type)
+    return array.cast(data_type)
+
+
 def unknown_fields(found: Iterable[pa.Field], wanted: Iterable[pa.Field], path: str = "") -> Iterator[str]:
     """Paths of the fields that one schema or struct has and the other has not, at any depth."""
     known = {field.name: field for field in wanted}

@@ -25,6 +25,8 @@ PIECE_BYTES = 4 << 20
 SMALL_BYTES = 128 << 10
 _ROW = re.compile(r" in row (\d+)\s*$")
 _NO_JSON = (b"NaN", b"Inf")
+_VALUE_ENDS = re.compile(rb"(?:NaN|Inf(?:inity)?)[ \t\r\n]*[,\]}]")
+_BEFORE_VALUE = (b":", b",", b"[", b"")
 _OPEN, _CLOSE = ord("{"), ord("}")
 
 
@@ -121,7 +123,8 @@ class JsonParser:
             fine[number] = False
         for word in _NO_JSON:
             # The words may stand in strings; where they are numbers Arrow takes them.
-            at = [match.start() for match in re.finditer(word, lines.text())]
+            text = lines.text()
+            at = [match.start() for match in re.finditer(word, text) if _may_be_value(text, match.start())]
             numbers = np.unique(np.searchsorted(lines.starts, np.array(at, np.int64) + lines.starts[0], "right") - 1)
             for number in numbers.tolist():
                 fine[number] &= self._explain(lines.line(number)).code != "malformed_json"
@@ -254,6 +257,14 @@ def _concat(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
     if not batches:
         return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
     return pa.concat_batches(batches)
+
+
+def _may_be_value(text: memoryview, at: int) -> bool:
+    """Whether a word can be a number by what stands around it; the `Inf` of "Information" cannot."""
+    if not _VALUE_ENDS.match(text, at):
+        return False
+    # Nothing but white space before it: more than is looked at.
+    return bytes(text[max(at - 64, 0) : at]).rstrip(b"- \t\r\n")[-1:] in _BEFORE_VALUE
 
 
 def _openings(values: Any, lines: Lines) -> Any:

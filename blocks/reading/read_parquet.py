@@ -24,7 +24,7 @@ from blocks.core.rejects import REJECT_SCHEMA, REJECTS_TAG, Reject, Rejects, rej
 from blocks.core.schema import read_schema
 from blocks.core.times import check_event_time, earliest
 from blocks.reading.files import match_files
-from blocks.reading.fitting import cast_rows, missing, nullable, unknown_fields
+from blocks.reading.fitting import as_required, cast_rows, missing, nullable, unknown_fields
 
 VERSION = "1.0.0"
 RANGE_BYTES = 64 << 20
@@ -225,7 +225,7 @@ class _ReadGroups(beam.DoFn):
             bad |= problem.rows
         good = batch.filter(pa.array(~bad)) if rejects else batch
         # Nothing is missing any more.
-        columns = [column.cast(field.type) for column, field in zip(good.columns, self._schema, strict=True)]
+        columns = [as_required(column, field.type) for column, field in zip(good.columns, self._schema, strict=True)]
         return pa.RecordBatch.from_arrays(columns, schema=self._schema), rejects
 
 

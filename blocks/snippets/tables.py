@@ -13,6 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from pyiceberg.io import FileIO
+from pyiceberg.manifest import DataFile
 
 from blocks.core.errors import BlocksError
 from blocks.snippets.building import Built
@@ -65,7 +68,7 @@ def iceberg_report(table: str, warehouse: str | None, catalog: str | None) -> Ta
         found = catalogs.load_table(table, warehouse, catalog)
     except BlocksError:
         return TableReport(table, "not made", None, None, {})
-    scan = found.scan(limit=SAMPLE_ROWS)
+    scan = found.scan()
     told = with_meaning(file_schema(scan.projection()), found.properties.get(MEANING_PROPERTY))
     opened = _opened(warehouse, catalog)
     name = ".".join(catalogs.identifier(table))
@@ -80,7 +83,27 @@ def iceberg_report(table: str, warehouse: str | None, catalog: str | None) -> Ta
     if find_spec("pandas") is not None:
         line = f"print(catalog.load_table({json.dumps(name)}).scan(limit=5).to_pandas())"
         commands["pandas"] = python_command(*opened, line)
-    return TableReport(table, shown_path(found.location()), found.scan().count(), scan.to_arrow().cast(told), commands)
+    sample = _first_rows(found.io, [task.file for task in scan.plan_files()], told)
+    return TableReport(table, shown_path(found.location()), scan.count(), sample, commands)
+
+
+def _first_rows(io: FileIO, files: list[DataFile], schema: pa.Schema) -> pa.Table | None:
+    """Some rows of the smallest file: a scan with a limit would read whole files, many at once."""
+    if not files:
+        return None
+    smallest = min(files, key=lambda file: file.file_size_in_bytes)
+    with io.new_input(smallest.file_path).open() as handle:
+        batch = next(pq.ParquetFile(handle).iter_batches(SAMPLE_ROWS, row_groups=[0], use_threads=False), None)
+    if batch is None:
+        return None
+    # A file from before a column was added does not have it.
+    columns = [
+        batch.column(field.name).cast(field.type)
+        if field.name in batch.schema.names
+        else pa.nulls(len(batch), field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def parquet_report(table: str, warehouse: str | None) -> TableReport:

@@ -163,14 +163,12 @@ def test_event_time_shows_only_if_its_column_may() -> None:
         ({"method": "hash_bucket", "key": "main", "buckets": 5}, "in/*.jsonl"),
         ("keep", "in/ana.jsonl"),
         ("redact", "[redacted]"),
-        ({"method": "mask_keep_right", "n": 5}, "xx-xxx-sonl"[:6] + "-" + "sonl"),
+        ({"method": "mask_keep_right", "n": 5}, "xx-xxx-jsonl"),
     ],
 )
 def test_sources_are_cleaned_by_the_label_source(rule: Any, expected: str) -> None:
     rules = {"public": "keep"} if rule is None else {"public": "keep", "source": rule}
     found = maker(policy(rules)).make("c", "m", source="in/ana.jsonl").source
-    if isinstance(rule, dict) and rule["method"] == "mask_keep_right":
-        expected = "xx-xxx-jsonl"
     assert found == expected
 
 
@@ -243,7 +241,9 @@ def test_a_relaxed_schema_takes_nulls_everywhere_and_keeps_labels() -> None:
 
 
 def test_without_rejects_the_error_has_the_same_information_and_no_value() -> None:
-    made = maker(None).make("wrong_type", "expected int64", field_path="n", source="in/ana.jsonl", position=5, record=RECORD)
+    made = maker(None).make(
+        "wrong_type", "expected int64", field_path="n", source="in/ana.jsonl", position=5, record=RECORD
+    )
     with pytest.raises(RejectedRecordError) as caught:
         stop_at(made)
     assert str(caught.value) == (
@@ -274,7 +274,9 @@ class RejectOdd(BatchBlock):
         def split(batch: pa.RecordBatch) -> Outcome:
             odd = [row for row in batch.to_pylist() if row["n"] % 2]
             even = batch.filter(pa.array([row["n"] % 2 == 0 for row in batch.to_pylist()]))
-            return Outcome(even, [made.make("odd", "expected an even number", field_path="n", record=row) for row in odd])
+            return Outcome(
+                even, [made.make("odd", "expected an even number", field_path="n", record=row) for row in odd]
+            )
 
         return split
 
@@ -282,7 +284,9 @@ class RejectOdd(BatchBlock):
 def batches(p: beam.Pipeline, name: str = "Make", count: int = 5) -> beam.PCollection:
     rows = [{"at": MOMENT + datetime.timedelta(hours=n), "n": n, "email": f"ana{n}@example.org"} for n in range(count)]
     made = pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
-    return p | name >> beam.Create([0]) | f"{name} batch" >> beam.Map(lambda _: made).with_output_types(BatchType(SCHEMA))
+    return (
+        p | name >> beam.Create([0]) | f"{name} batch" >> beam.Map(lambda _: made).with_output_types(BatchType(SCHEMA))
+    )
 
 
 OPEN = {"destinations": {"rejects": {"labels": {"public": "keep"}}}}

@@ -125,7 +125,9 @@ def values_of(kind: pa.DataType) -> st.SearchStrategy[Any]:
     if pa.types.is_struct(kind):
         found: st.SearchStrategy[Any] = st.fixed_dictionaries({child.name: values_of(child.type) for child in kind})
     elif pa.types.is_map(kind):
-        found = st.dictionaries(st.text(max_size=3), values_of(kind.item_type), max_size=3).map(lambda d: list(d.items()))
+        found = st.dictionaries(st.text(max_size=3), values_of(kind.item_type), max_size=3).map(
+            lambda d: list(d.items())
+        )
     elif pa.types.is_fixed_size_list(kind):
         found = st.lists(values_of(kind.value_type), min_size=kind.list_size, max_size=kind.list_size)
     elif labels.is_list(kind):
@@ -223,9 +225,9 @@ def test_dictionary_columns_are_masked_as_their_values() -> None:
     assert found.column(0).to_pylist() == [code("ana"), None, code("ana"), code("ana")]
     child = pa.StructArray.from_arrays([encoded], fields=[labelled("v", encoded.type)])
     public = labels.with_labels(pa.field("kept", encoded.type), ["public"])
-    nested = pa.RecordBatch.from_arrays(
-        [child, encoded], schema=pa.schema([pa.field("c", child.type), public])
-    ).slice(1, 2)
+    nested = pa.RecordBatch.from_arrays([child, encoded], schema=pa.schema([pa.field("c", child.type), public])).slice(
+        1, 2
+    )
     assert mask_batch(nested, HMAC).to_pylist() == [
         {"c": {"v": None}, "kept": None},
         {"c": {"v": code("ana")}, "kept": "ana"},
@@ -261,9 +263,7 @@ def test_a_masked_event_time_is_no_event_time_and_a_redacted_key_no_key() -> Non
     moment = datetime.datetime(2026, 5, 6, tzinfo=datetime.UTC)
     at = labels.put(labelled("at", pa.timestamp("us", "UTC")), {labels.EVENT_TIME: "true"})
     key = labels.put(labelled("id", pa.string(), "pii.id"), {labels.KEY: "true"})
-    batch = pa.RecordBatch.from_arrays(
-        [pa.array([moment], at.type), pa.array(["u1"])], schema=pa.schema([at, key])
-    )
+    batch = pa.RecordBatch.from_arrays([pa.array([moment], at.type), pa.array(["u1"])], schema=pa.schema([at, key]))
     rules = {"pii.x": {"method": "truncate", "date": "month"}, "pii.id": {"method": "hmac", "key": "main"}}
     found = mask_batch(batch, rules).schema
     assert labels.event_time_of(found) is None
@@ -294,7 +294,9 @@ def test_every_mistake_is_reported_at_once() -> None:
         plan_masking(schema, policy_of({"pii.x": "mask"}, protected=False), "warehouse", "test")
     assert [problem.where for problem in caught.value.problems] == ["field `a`", "field `b`"]
     with pytest.raises(PrivacyError) as refused:
-        plan_masking(pa.schema([labelled("a", pa.int64(), "pii.y"), pa.field("c", pa.int64())]), policy_of({}), "warehouse", "t")
+        plan_masking(
+            pa.schema([labelled("a", pa.int64(), "pii.y"), pa.field("c", pa.int64())]), policy_of({}), "warehouse", "t"
+        )
     assert [problem.where for problem in refused.value.problems] == ["field `a`", "field `c`"]
 
 

@@ -108,11 +108,11 @@ class Hmac(_Keyed):
         digest = hmac_function(keys, self.key, self._domain(label))
         fold = canonical_text if self._folds(data_type) else str
         encode = bytes.hex if self.encoding == "hex" else _base64_text
-        prefix = self.key + ":"
+        prefix, raw = self.key + ":", is_bytes(data_type)
+        many = Remembered(lambda value: prefix + encode(digest(value if raw else fold(value).encode())))
 
         def convert(values: list[Any]) -> pa.Array:
-            messages = values if is_bytes(data_type) else [fold(value).encode() for value in values]
-            return pa.array([prefix + encode(digest(message)) for message in messages], pa.string())
+            return pa.array(many(values), pa.string())
 
         return lambda array: by_distinct(_message(array), convert)
 
@@ -170,12 +170,15 @@ class HashBucket(_Keyed):
     def kernel(self, data_type: pa.DataType, label: str, keys: KeyRing) -> Kernel:
         """One HMAC for each distinct value."""
         digest = hmac_function(keys, self.key, self._domain(label), "hash-bucket")
+        buckets, raw = self.buckets, is_bytes(data_type)
+
+        def one(value: Any) -> int:
+            return int.from_bytes(digest(value if raw else str(value).encode())[:8], "big") % buckets
+
+        many = Remembered(one)
 
         def convert(values: list[Any]) -> pa.Array:
-            messages = values if is_bytes(data_type) else [str(value).encode() for value in values]
-            return pa.array(
-                [int.from_bytes(digest(message)[:8], "big") % self.buckets for message in messages], pa.int64()
-            )
+            return pa.array(many(values), pa.int64())
 
         return lambda array: by_distinct(_message(array), convert)
 
