@@ -18,6 +18,7 @@ TABLES = ("transactions", "pushes", "issues", "pull_requests")
 
 
 def main() -> None:
+    """Counts, compares and says what it found."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("output", type=Path)
     options.add_argument("events", type=int)

@@ -1,12 +1,13 @@
 """The block reference under `docs/reference/`, made from the catalog and the docstrings.
 
-`python -m blocks.catalog.reference` writes it, with `--check` it only compares and fails where a page is not up to date.
+`python -m blocks.catalog.reference` writes it; with `--check` it only compares, and fails where a page is not up to
+date.
 """
 
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import yaml
@@ -64,10 +65,9 @@ def _row(option: Option) -> tuple[str, ...]:
     return f"`{option.name}`", option.kind, default, option.description
 
 
-def _table(titles: tuple[str, ...], rows: object) -> str:
+def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
-    for row in rows:  # type: ignore[attr-defined]
-        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |")
+    lines += ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join(lines)
 
 

@@ -22,8 +22,8 @@ class WindowRows(beam.PTransform, guards.SplitsByWindow):
     """Puts rows into windows by their event time, splitting batches so that each holds rows of one window only.
 
     Input: batches with an event-time column (or name it with `event_time`).
-    Output: the same rows; each batch's timestamp is its earliest event time, its windows are those of all its rows. As in
-    Beam, a row that the function puts into no window (sliding windows with gaps) goes.
+    Output: the same rows; each batch's timestamp is its earliest event time, its windows are those of all its rows. As
+    in Beam, a row that the function puts into no window (sliding windows with gaps) goes.
     Rejects: none; a null event time stops the pipeline (`ReadJson` rejects such records as `bad_event_time`).
     Nulls: only in other columns.
     State: none.

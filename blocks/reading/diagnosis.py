@@ -115,7 +115,9 @@ def _has_surrogate(value: Any) -> bool:
 def diagnose(line: bytes, nodes: tuple[Node, ...], event_time: tuple[str, ...], strict: bool) -> Finding:
     """Explains why a record does not fit. Arguments as of `read_record`."""
     finding = read_record(line, nodes, event_time, strict)
-    return finding if finding.code else replace(finding, code="wrong_type", message="the record does not fit the schema")
+    return (
+        finding if finding.code else replace(finding, code="wrong_type", message="the record does not fit the schema")
+    )
 
 
 def read_record(line: bytes, nodes: tuple[Node, ...], event_time: tuple[str, ...], strict: bool) -> Finding:
@@ -168,7 +170,7 @@ class _Reader:
         if self._strict:
             for name in value:
                 if name not in names:
-                    self._add("unknown_field", "the schema does not have this field", path, "", name)
+                    self._add("unknown_field", "the schema does not have this field", path, (), name)
         return result
 
     def _value(self, value: Any, node: Node, path: str, plain: _Names) -> Any:
@@ -249,7 +251,7 @@ def _there(value: pa.Scalar) -> pa.Scalar:
 def _number(value: Any) -> int | _Number:
     if type(value) not in (int, _Number):
         raise TypeError
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _decimal(value: Any) -> Decimal:

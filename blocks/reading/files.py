@@ -107,11 +107,13 @@ def opened(path: str, compression: str, start: int = 0) -> Iterator[IO[bytes]]:
 
 def _raw(path: str) -> IO[bytes]:
     try:
-        return FileSystems.open(path, compression_type="uncompressed")  # type: ignore[no-any-return]
+        return FileSystems.open(path, compression_type="uncompressed")
     except Exception as cause:
         # As for listing: each file system raises its own.
         raise ReadError(
-            f"cannot open the file ({type(cause).__name__})", where=f"file {path}", fix="check the path and who may read it"
+            f"cannot open the file ({type(cause).__name__})",
+            where=f"file {path}",
+            fix="check the path and who may read it",
         ) from cause
 
 

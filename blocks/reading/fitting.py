@@ -71,8 +71,7 @@ def as_required(array: pa.Array, data_type: pa.DataType) -> pa.Array:
         return array
     if pat.is_struct(data_type):
         parts = [
-            as_required(part, child.type)
-            for part, child in zip(nested.struct_children(array), data_type, strict=True)
+            as_required(part, child.type) for part, child in zip(nested.struct_children(array), data_type, strict=True)
         ]
         return nested.rebuild_struct(array, parts, list(data_type))
     if pat.is_map(data_type):

@@ -3,6 +3,7 @@
 Brackets are counted outside strings, many bytes at a time; elements become lines, which then go the way of all lines.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -11,6 +12,8 @@ import numpy as np
 from blocks.core.errors import ReadError
 from blocks.reading.lines import MOST_SPACE, SPACE, Lines, from_records
 
+# The scan needs some 30 bytes for each byte that it looks at.
+_SCAN_BYTES = 1 << 18
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -42,7 +45,8 @@ class ArrayScanner:
         while data:
             records: list[bytes] = []
             positions: list[int] = []
-            for at, record in state.feed(data, self._most):
+            parts = (data[start : start + _SCAN_BYTES] for start in range(0, len(data), _SCAN_BYTES))
+            for at, record in itertools.chain.from_iterable(state.feed(part, self._most) for part in parts):
                 if record is None:
                     yield TooLarge(at)
                 else:

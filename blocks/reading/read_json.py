@@ -50,8 +50,8 @@ class ReadJson(beam.PTransform):
     What JSON leaves open is decided as follows. Numbers are exact at any size the type holds: integers beyond 2^53,
     decimals without binary rounding. A field of the schema that stands twice is `malformed_json`; one that is not in
     the schema is ignored, or `unknown_field` with `strict`. NaN and infinities are no JSON. A byte order mark at the
-    start of a file is skipped. Invalid UTF-8 anywhere in a record is `malformed_json`. Times without an offset do not fit a
-    type with a time zone. How each Arrow type is read: see `blocks.reading.json_plan`.
+    start of a file is skipped. Invalid UTF-8 anywhere in a record is `malformed_json`. Times without an offset do not
+    fit a type with a time zone. How each Arrow type is read: see `blocks.reading.json_plan`.
 
     Args:
       pattern: files, on any Beam file system; left out when the input is a PCollection of bytes.

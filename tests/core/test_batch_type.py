@@ -76,7 +76,11 @@ def test_type_and_coder_survive_pickling() -> None:
 
 
 def test_two_columns_of_one_name_and_dictionaries_are_refused_in_one_error() -> None:
-    fields = [pa.field("a", pa.string()), pa.field("a", pa.string()), pa.field("d", pa.dictionary(pa.int8(), pa.string()))]
+    fields = [
+        pa.field("a", pa.string()),
+        pa.field("a", pa.string()),
+        pa.field("d", pa.dictionary(pa.int8(), pa.string())),
+    ]
     fields.append(pa.field("s", pa.struct([("x", pa.list_(pa.dictionary(pa.int8(), pa.string())))])))
     with pytest.raises(SchemaError) as caught:
         BatchType(pa.schema(fields))
@@ -239,7 +243,9 @@ def test_a_slice_costs_only_its_own_rows(column: pa.Array) -> None:
 def test_what_is_no_batch_of_the_schema_is_refused_without_its_values(wrong: object) -> None:
     coder = BatchCoder(pa.schema([("a", pa.int64())]))
     for write in (coder.encode, lambda one: coder.get_impl().encode_to_stream(one, create_OutputStream(), True)):
-        with pytest.raises(BatchTypeError, match=r"(?s)expected a batch of BatchType\[a: int64\], got.*to do:") as caught:
+        with pytest.raises(
+            BatchTypeError, match=r"(?s)expected a batch of BatchType\[a: int64\], got.*to do:"
+        ) as caught:
             write(wrong)
         assert "marker-value" not in str(caught.value)
 
@@ -323,7 +329,13 @@ def test_batches_are_values_of_a_group_by_key() -> None:
 def test_a_step_that_breaks_its_declared_schema_stops_at_the_coder() -> None:
     def build(pipeline: beam.Pipeline) -> None:
         lie = beam.Map(lambda batch: batch.select(["n"])).with_output_types(BatchType(_BATCHES[0].schema))
-        pipeline | source(_BATCHES) | lie | beam.Reshuffle() | beam.Map(lambda batch: batch.num_rows).with_output_types(int)
+        (
+            pipeline
+            | source(_BATCHES)
+            | lie
+            | beam.Reshuffle()
+            | beam.Map(lambda batch: batch.num_rows).with_output_types(int)
+        )
 
     with pytest.raises(Exception, match="expected a batch of"):
         run(build)

@@ -5,7 +5,7 @@ import datetime
 import decimal
 import traceback
 import typing
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -15,7 +15,6 @@ from apache_beam.transforms.window import FixedWindows, SlidingWindows, Timestam
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 from core_data import BEAM_LEAVES, UTC, batches, check, rows_of, run, source, types
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from blocks.core.batch_type import BatchType
 from blocks.core.batches import AsBatches, AsRows
@@ -154,14 +153,21 @@ def test_a_name_that_beam_cannot_hold_is_refused(name: str, nested: bool) -> Non
 def test_a_column_named_self_and_names_of_tuple_methods_are_fine() -> None:
     inner = pa.struct([("self", pa.int64()), ("index", pa.int64())])
     kinds = [("self", pa.int64()), ("count", pa.int64()), ("été", inner)]
-    _through_rows(pa.RecordBatch.from_pylist([{"self": 1, "count": 2, "été": {"self": 3, "index": 4}}], pa.schema(kinds)))
+    _through_rows(
+        pa.RecordBatch.from_pylist([{"self": 1, "count": 2, "été": {"self": 3, "index": 4}}], pa.schema(kinds))
+    )
 
 
 def test_every_column_that_cannot_be_held_is_named_at_once() -> None:
     schema = pa.schema([("a", pa.uint8()), ("b", pa.struct([("_c", pa.null())])), ("d", pa.time32("s"))])
     with pytest.raises(SchemaError) as caught:
         row_type_of(schema, "AsRows")
-    assert [problem.where for problem in caught.value.problems] == ["field `a`", "field `b._c`", "field `b._c`", "field `d`"]
+    assert [problem.where for problem in caught.value.problems] == [
+        "field `a`",
+        "field `b._c`",
+        "field `b._c`",
+        "field `d`",
+    ]
 
 
 def test_no_columns_make_no_rows() -> None:
@@ -295,7 +301,9 @@ def test_a_map_with_a_key_twice_stops_the_pipeline() -> None:
 def test_times_beyond_pythons_years_become_timestamps() -> None:
     far = pa.array([2**55], pa.int64()).cast(pa.timestamp("us", "UTC"))
     assert _to_rows(far) == [beam.Row(col=Timestamp(micros=2**55))]
-    assert _to_rows(pa.array([[2**55]], pa.list_(pa.int64())).cast(pa.list_(far.type)))[0].col == [Timestamp(micros=2**55)]
+    assert _to_rows(pa.array([[2**55]], pa.list_(pa.int64())).cast(pa.list_(far.type)))[0].col == [
+        Timestamp(micros=2**55)
+    ]
 
 
 def test_a_date_beyond_pythons_years_is_refused_without_its_value() -> None:
@@ -308,16 +316,16 @@ def test_a_date_beyond_pythons_years_is_refused_without_its_value() -> None:
 
 class Payment(NamedTuple):
     user: str
-    amount: Optional[float]
+    amount: float | None
     tags: typing.Sequence[str]
     at: Timestamp
-    counts: typing.Mapping[str, Optional[int]]
+    counts: typing.Mapping[str, int | None]
 
 
 @dataclasses.dataclass
 class Device:
     name: str
-    cores: Optional[np.int16]
+    cores: np.int16 | None
 
 
 USER_SCHEMA = pa.schema(
@@ -361,9 +369,14 @@ def test_rows_without_a_row_type_need_a_schema() -> None:
 def test_a_decimal_field_needs_a_schema_and_says_so() -> None:
     rows = beam.Pipeline() | beam.Create([1]) | beam.Map(lambda one: beam.Row(price=D(one), size=D(2)))
     with pytest.raises(SchemaError) as caught:
-        rows.pipeline | "More" >> beam.Create([1]) | beam.Map(D).with_output_types(
-            beam.typehints.row_type.RowTypeConstraint.from_fields([("price", D), ("other", object)])
-        ) | AsBatches()
+        (
+            rows.pipeline
+            | "More" >> beam.Create([1])
+            | beam.Map(D).with_output_types(
+                beam.typehints.row_type.RowTypeConstraint.from_fields([("price", D), ("other", object)])
+            )
+            | AsBatches()
+        )
     shown = str(caught.value)
     assert "field `price`" in shown
     assert "no precision" in shown
@@ -495,8 +508,14 @@ TIMED = with_event_time(pa.schema([("n", pa.int64()), ("at", pa.timestamp("us", 
 
 def _timed(rows: list[tuple[int, int | None]], wanted: list[str], *steps: Any) -> None:
     def build(pipeline: beam.Pipeline) -> None:
-        made = pipeline | beam.Create(rows, reshuffle=False) | beam.Map(
-            lambda row: TimestampedValue(beam.Row(n=row[0], at=None if row[1] is None else Timestamp(micros=row[1])), 50)
+        made = (
+            pipeline
+            | beam.Create(rows, reshuffle=False)
+            | beam.Map(
+                lambda row: TimestampedValue(
+                    beam.Row(n=row[0], at=None if row[1] is None else Timestamp(micros=row[1])), 50
+                )
+            )
         )
         for step in steps:
             made |= step

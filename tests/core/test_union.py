@@ -20,7 +20,9 @@ TIME = pa.timestamp("us", "UTC")
 
 def field(name: str, label: str = "", kind: pa.DataType | None = None, **more: str) -> pa.Field:
     metadata = {f"blocks.{key}": value for key, value in more.items()}
-    return pa.field(name, kind or pa.string(), metadata={**metadata, **({"blocks.label": label} if label else {})} or None)
+    return pa.field(
+        name, kind or pa.string(), metadata={**metadata, **({"blocks.label": label} if label else {})} or None
+    )
 
 
 def schema(*fields: pa.Field) -> pa.Schema:
@@ -192,7 +194,9 @@ def test_batches_of_an_input_that_does_not_mark_the_event_time_get_its_timestamp
     bare = schema(field("t", kind=TIME))
 
     class Stamps(beam.DoFn):
-        def process(self, one: pa.RecordBatch, timestamp: typing.Any = beam.DoFn.TimestampParam) -> typing.Iterator[int]:
+        def process(
+            self, one: pa.RecordBatch, timestamp: typing.Any = beam.DoFn.TimestampParam
+        ) -> typing.Iterator[int]:
             yield timestamp.micros
 
     def build(pipeline: beam.Pipeline) -> None:

@@ -68,7 +68,9 @@ def _beams_windows(windowfn: w.WindowFn, micros: int) -> frozenset[Any]:
 
 
 @given(st.lists(_micros, max_size=30), st.sampled_from(WINDOWS))
-def test_parts_hold_rows_of_exactly_the_same_windows_and_no_row_is_lost(micros: list[int], windowfn: w.WindowFn) -> None:
+def test_parts_hold_rows_of_exactly_the_same_windows_and_no_row_is_lost(
+    micros: list[int], windowfn: w.WindowFn
+) -> None:
     whole = batch(micros)
     parts = list(split_by_window(whole, whole.column("at").cast(pa.int64()), windowfn))
     ids = [part.column("id").to_pylist() for part in parts]
@@ -157,7 +159,9 @@ def test_a_batch_of_one_window_is_passed_on_as_it_is() -> None:
 
 def test_columns_of_views_are_split_too() -> None:
     schema = with_event_time(pa.schema([("text", pa.string_view()), ("at", TIME)]), "at")
-    whole = pa.RecordBatch.from_arrays([pa.array(["a", "b", "c"], pa.string_view()), batch([0, 10**8, 1]).column("at")], schema=schema)
+    whole = pa.RecordBatch.from_arrays(
+        [pa.array(["a", "b", "c"], pa.string_view()), batch([0, 10**8, 1]).column("at")], schema=schema
+    )
     parts = split_by_window(whole, whole.column("at").cast(pa.int64()), w.FixedWindows(10))
     assert [part.column("text").to_pylist() for part in parts] == [["a", "c"], ["b"]]
 
@@ -267,37 +271,33 @@ _EVENTS = [
 _PANES = ["0: [1, 3, 4, 6]", "0: [9]", "10: [7, 8]", "20: [2]", "30: [5]", "40: [10]"]
 
 
-def _streamed(batched: bool) -> None:
+def _streamed(windowed: typing.Callable[[beam.PCollection], beam.PCollection]) -> None:
     options = PipelineOptions()
     options.view_as(StandardOptions).streaming = True
     with beam.Pipeline(runner=BundleBasedDirectRunner(), options=options) as pipeline:
         rows = (
             pipeline
             | _stream(_EVENTS)
-            | beam.Map(lambda one: beam.Row(id=one[0], at=Timestamp(one[1]))).with_output_types(
-                beam.typehints.row_type.RowTypeConstraint.from_fields([("id", int), ("at", Timestamp)])
-            )
+            | beam.Map(lambda one: beam.Row(id=one[0], at=Timestamp(one[1]))).with_output_types(_ROW)
         )
-        if batched:
-            windowed = rows | AsBatches(SCHEMA) | WindowRows(w.FixedWindows(10)) | AsRows()
-        else:
-            windowed = rows | beam.WindowInto(w.FixedWindows(10))
         groups = (
-            windowed
+            windowed(rows)
             | beam.Map(lambda row: (0, row.id)).with_output_types(typing.Tuple[int, int])  # noqa: UP006
             | beam.GroupByKey()
             | beam.ParDo(_Panes()).with_output_types(str)
         )
-        assert_that(
-            groups,
-            equal_to(_PANES),
-            label="batched" if batched else "rows",
-        )
+        assert_that(groups, equal_to(_PANES))
 
 
-@pytest.mark.parametrize("batched", [False, True])
-def test_batching_makes_no_row_late_and_late_rows_stay_late(batched: bool) -> None:
-    _streamed(batched)
+_ROW = beam.typehints.row_type.RowTypeConstraint.from_fields([("id", int), ("at", Timestamp)])
+
+
+def test_rows_in_windows_of_beam_are_late_or_not() -> None:
+    _streamed(lambda rows: rows | beam.WindowInto(w.FixedWindows(10)))
+
+
+def test_batching_makes_no_row_late_and_late_rows_stay_late() -> None:
+    _streamed(lambda rows: rows | AsBatches(SCHEMA) | WindowRows(w.FixedWindows(10)) | AsRows())
 
 
 class _Hoarder(beam.DoFn):
@@ -313,24 +313,10 @@ class _Hoarder(beam.DoFn):
 
 
 def test_the_late_data_test_sees_a_buffer_that_does_not_hold_the_watermark() -> None:
-    options = PipelineOptions()
-    options.view_as(StandardOptions).streaming = True
     _Hoarder.held.clear()
-    with pytest.raises(Exception, match="Failed assert"), beam.Pipeline(
-        runner=BundleBasedDirectRunner(), options=options
-    ) as pipeline:
-        kind = beam.typehints.row_type.RowTypeConstraint.from_fields([("id", int), ("at", Timestamp)])
-        groups = (
-            pipeline
-            | _stream(_EVENTS)
-            | beam.Map(lambda one: beam.Row(id=one[0], at=Timestamp(one[1]))).with_output_types(kind)
-            | beam.ParDo(_Hoarder()).with_output_types(kind)
-            | beam.WindowInto(w.FixedWindows(10))
-            | beam.Map(lambda row: (0, row.id)).with_output_types(typing.Tuple[int, int])  # noqa: UP006
-            | beam.GroupByKey()
-            | beam.ParDo(_Panes()).with_output_types(str)
-        )
-        assert_that(groups, equal_to(_PANES))
+    hoard = beam.ParDo(_Hoarder()).with_output_types(_ROW)
+    with pytest.raises(Exception, match="Failed assert"):
+        _streamed(lambda rows: rows | hoard | beam.WindowInto(w.FixedWindows(10)))
 
 
 def test_minimal_time_is_clamped_to_beams() -> None:
@@ -341,7 +327,9 @@ def test_minimal_time_is_clamped_to_beams() -> None:
             yield timestamp.micros
 
     def build(pipeline: beam.Pipeline) -> None:
-        stamps = pipeline | source([whole]) | WindowRows(w.GlobalWindows()) | beam.ParDo(Stamps()).with_output_types(int)
+        stamps = (
+            pipeline | source([whole]) | WindowRows(w.GlobalWindows()) | beam.ParDo(Stamps()).with_output_types(int)
+        )
         assert_that(stamps, equal_to([MIN_TIMESTAMP.micros]))
 
     run(build)

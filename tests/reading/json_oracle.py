@@ -4,6 +4,7 @@ Times come out as counts of their unit, so that nanoseconds and all years compar
 """
 
 import base64
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ _CLOCK = re.compile(r"\d\d:\d\d(:(?P<second>\d\d)([.,](?P<part>\d+))?)?", re.ASC
 _FIRST, _END = -62135596800, 253402300800
 
 
-class Unfit(Exception):
+class UnfitError(Exception):
     """The record does not fit."""
 
 
@@ -35,7 +36,7 @@ class Text(str):
 
 
 def read(line: bytes, schema: pa.Schema, strict: bool = False) -> dict[str, Any]:
-    """The record as a row; raises Unfit."""
+    """The record as a row; raises UnfitError."""
     try:
         value = json.loads(
             line.decode("utf-8"),
@@ -45,10 +46,10 @@ def read(line: bytes, schema: pa.Schema, strict: bool = False) -> dict[str, Any]
             object_pairs_hook=lambda pairs: ("object", pairs),
         )
     except (ValueError, RecursionError):
-        raise Unfit("no JSON") from None
+        raise UnfitError("no JSON") from None
     _no_lone_surrogates(value)
     if not _is_object(value):
-        raise Unfit("no object")
+        raise UnfitError("no object")
     return _fields(value, list(schema), strict)
 
 
@@ -86,7 +87,7 @@ def rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 
 def _spans(array: pa.Array) -> Iterator[tuple[int, int]]:
     offsets = array.offsets.to_pylist()
-    return zip(offsets[:-1], offsets[1:], strict=True)
+    return itertools.pairwise(offsets)
 
 
 def _refuse(name: str) -> None:
@@ -99,7 +100,7 @@ def _is_object(value: Any) -> bool:
 
 def _no_lone_surrogates(value: Any) -> None:
     if isinstance(value, str) and any(0xD800 <= ord(letter) < 0xE000 for letter in value):
-        raise Unfit("surrogate")
+        raise UnfitError("surrogate")
     if isinstance(value, list):
         for item in value:
             _no_lone_surrogates(item)
@@ -114,61 +115,61 @@ def _fields(value: Any, fields: list[pa.Field], strict: bool) -> dict[str, Any]:
     row = {}
     for field in fields:
         if names.count(field.name) > 1:
-            raise Unfit("twice")
+            raise UnfitError("twice")
         row[field.name] = _value(dict(value[1]).get(field.name), field, strict)
     if strict and set(names) - {field.name for field in fields}:
-        raise Unfit("unknown")
+        raise UnfitError("unknown")
     return row
 
 
 def _value(value: Any, field: pa.Field, strict: bool) -> Any:
     if value is None:
         if not field.nullable:
-            raise Unfit("null")
+            raise UnfitError("null")
         return None
     kind = field.type
     if pat.is_struct(kind) or pat.is_map(kind):
         if not _is_object(value):
-            raise Unfit("no object")
+            raise UnfitError("no object")
         if pat.is_struct(kind):
             return _fields(value, list(kind), strict)
         if len({name for name, _ in value[1]}) < len(value[1]):
-            raise Unfit("twice")
+            raise UnfitError("twice")
         return [(name, _value(item, kind.item_field, strict)) for name, item in value[1]]
     if pat.is_list(kind) or pat.is_large_list(kind):
         if not isinstance(value, list):
-            raise Unfit("no list")
+            raise UnfitError("no list")
         return [_value(item, kind.value_field, strict) for item in value]
     return _leaf(value, field)
 
 
-def _leaf(value: Any, field: pa.Field) -> Any:
+def _leaf(value: Any, field: pa.Field) -> Any:  # noqa: C901 - one case a type
     kind = field.type
     if pat.is_boolean(kind):
         return _of(value, bool)
     if pat.is_integer(kind):
         if not isinstance(value, Text) or not re.fullmatch(r"-?\d+", value) or len(value) > 40:
-            raise Unfit("no integer")
+            raise UnfitError("no integer")
         bits = kind.bit_width
         low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1)) if pat.is_signed_integer(kind) else (0, 2**bits)
         if not low <= int(value) < high:
-            raise Unfit("out of range")
+            raise UnfitError("out of range")
         return int(value)
     if pat.is_floating(kind):
         if not isinstance(value, Text):
-            raise Unfit("no number")
+            raise UnfitError("no number")
         with np.errstate(over="ignore"):
             number = float(value) if pat.is_float64(kind) else float(np.float32(value))
         if np.isinf(number):
-            raise Unfit("too large")
+            raise UnfitError("too large")
         return number
     if pat.is_decimal(kind):
         number = _number(value)
         scaled = _scaled(number, kind.scale)
         if len(number.as_tuple().digits) > kind.precision:
-            raise Unfit("digits as written")
+            raise UnfitError("digits as written")
         if scaled != int(scaled) or abs(scaled) >= 10**kind.precision:
-            raise Unfit("digits")
+            raise UnfitError("digits")
         return number
     if pat.is_timestamp(kind):
         unit = (field.metadata or {}).get(b"blocks.epoch")
@@ -185,17 +186,17 @@ def _leaf(value: Any, field: pa.Field) -> Any:
 
 def _of(value: Any, kind: type) -> Any:
     if type(value) is not kind:
-        raise Unfit("kind")
+        raise UnfitError("kind")
     return value
 
 
 def _number(value: Any) -> Decimal:
     number = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
     if not isinstance(value, str) or not re.fullmatch(number, value, re.ASCII):
-        raise Unfit("no number")
+        raise UnfitError("no number")
     exponent = re.search(r"[eE]([+-]?\d+)", value)
     if exponent and abs(int(exponent[1])) > 1000:
-        raise Unfit("exponent")
+        raise UnfitError("exponent")
     return Decimal(value)
 
 
@@ -208,7 +209,7 @@ def _scaled(number: Decimal, scale: int) -> Decimal:
 def _epoch(value: Any, unit: str, kind: Any) -> int:
     number = _number(value)
     if _scaled(number, 9) != int(_scaled(number, 9)) or len(number.as_tuple().digits) > 29:
-        raise Unfit("digits")
+        raise UnfitError("digits")
     with localcontext() as context:
         context.prec = 200
         count = int((number * UNITS[kind.unit] / UNITS[unit]).to_integral_value(ROUND_FLOOR))
@@ -217,7 +218,7 @@ def _epoch(value: Any, unit: str, kind: Any) -> int:
 
 def _in_range(count: int, kind: Any) -> int:
     if not -(2**63) <= count < 2**63 or not _FIRST <= count // UNITS[kind.unit] < _END:
-        raise Unfit("out of range")
+        raise UnfitError("out of range")
     return count
 
 
@@ -228,28 +229,28 @@ def _part(digits: str | None, kind: Any) -> int:
 def _moment(text: str, kind: Any) -> int:
     match = _MOMENT.fullmatch(text)
     if not match or (match["zone"] is None) != (kind.tz is None):
-        raise Unfit("no moment")
+        raise UnfitError("no moment")
     second = match["second"] or "00"
     leap = second == "60"
     zone = (match["zone"] or "Z").upper()
     zone = zone if ":" in zone or zone == "Z" else zone[:3] + ":" + zone[3:]
     if zone != "Z" and int(zone[4:]) > 59:
-        raise Unfit("offset")
+        raise UnfitError("offset")
     try:
         moment = datetime.fromisoformat(f"{match['day']}T{match['minute']}:{'59' if leap else second}{zone}")
     except ValueError:
-        raise Unfit("no moment") from None
+        raise UnfitError("no moment") from None
     seconds = (moment - _EPOCH) // timedelta(seconds=1) + leap
     return _in_range(seconds * UNITS[kind.unit] + (0 if leap else _part(match["part"], kind)), kind)
 
 
 def _date(text: str) -> int:
     if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
-        raise Unfit("no date")
+        raise UnfitError("no date")
     try:
         return date.fromisoformat(text).toordinal() - date(1970, 1, 1).toordinal()
     except ValueError:
-        raise Unfit("no date") from None
+        raise UnfitError("no date") from None
 
 
 def _clock(text: str, kind: Any) -> int:
@@ -257,7 +258,7 @@ def _clock(text: str, kind: Any) -> int:
     hour, minute = (int(part) for part in text[:5].split(":")) if match else (99, 99)
     second = int(match["second"] or 0) if match else 99
     if hour > 23 or minute > 59 or second > 59:
-        raise Unfit("no time")
+        raise UnfitError("no time")
     return (hour * 3600 + minute * 60 + second) * UNITS[kind.unit] + _part(match["part"] if match else None, kind)
 
 
@@ -265,7 +266,7 @@ def _bytes(text: str, kind: Any) -> bytes:
     try:
         found = base64.b64decode(text.encode("ascii"), validate=True)
     except ValueError:
-        raise Unfit("no base64") from None
+        raise UnfitError("no base64") from None
     if pat.is_fixed_size_binary(kind) and len(found) != kind.byte_width:
-        raise Unfit("length")
+        raise UnfitError("length")
     return found

@@ -44,7 +44,9 @@ def fields(draw: st.DrawFn, depth: int, maps: bool) -> pa.Field:
             return pa.field("x", pa.large_list(draw(fields(depth - 1, maps)).with_name("item")), nullable)
         case "map":
             # Mostly those that DuckDB reads.
-            item = draw(st.sampled_from(SIMPLE) | fields(depth - 1, maps)) if depth > 1 else draw(st.sampled_from(SIMPLE))
+            item = (
+                draw(st.sampled_from(SIMPLE) | fields(depth - 1, maps)) if depth > 1 else draw(st.sampled_from(SIMPLE))
+            )
             item = item.with_name("value").with_nullable(draw(st.booleans()))
             return pa.field("x", pa.map_(pa.string(), item), nullable)
     return draw(st.sampled_from(LEAVES)).with_nullable(nullable)
@@ -64,32 +66,46 @@ def schemas(draw: st.DrawFn, maps: bool = True) -> pa.Schema:
 
 NUMBERS = st.one_of(
     st.integers(-300, 300).map(str),
-    st.sampled_from([8, 16, 31, 32, 53, 63, 64]).flatmap(lambda bits: st.integers(-2, 2).map(lambda n: str(2**bits + n))),
+    st.sampled_from([8, 16, 31, 32, 53, 63, 64]).flatmap(
+        lambda bits: st.integers(-2, 2).map(lambda n: str(2**bits + n))
+    ),
     st.sampled_from([7, 15, 31, 63]).flatmap(lambda bits: st.integers(-2, 2).map(lambda n: str(-(2**bits) + n))),
     st.decimals(allow_nan=False, allow_infinity=False, places=2).map(lambda d: format(d, "f")),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
     st.sampled_from(["0.0", "1.50", "1e2", "1E+2", "12e-1", "9999", "99.99", "99.999", "0.1", "123456789012345678.12"]),
     st.sampled_from(["1e39", "3.5e38", "1e-400", "9007199254740993", "1" * 38, "1" * 39, "1" * 400, "0." + "1" * 38]),
     st.sampled_from(["1700000000.123456789", "1700000000.1234567891", "-1.5", "-0.000000001", "253402300800"]),
-    st.sampled_from(["253402300799.999999999", "-62135596800", "-62135596801", "9223372036.854775807", "1700000000123"]),
+    st.sampled_from(
+        ["253402300799.999999999", "-62135596800", "-62135596801", "9223372036.854775807", "1700000000123"]
+    ),
 )
-_ZONES = st.sampled_from(["Z", "z", "+00:00", "-00:00", "+02:00", "-11:30", "+0530", "+24:00", "+23:59", "+01:60", "", "+01"])
+_ZONES = st.sampled_from(
+    ["Z", "z", "+00:00", "-00:00", "+02:00", "-11:30", "+0530", "+24:00", "+23:59", "+01:60", "", "+01"]
+)
 _DATES = st.one_of(
     st.dates().map(str),
     st.sampled_from(["0000-01-01", "0001-01-01", "9999-12-31", "2023-02-29", "2024-02-29", "2026-13-01", "26-01-01"]),
 )
 _TIMES = st.one_of(
     st.times().map(str),
-    st.sampled_from(["00:00:00", "24:00:00", "23:59:60", "12:30:60.9", "10:11", "10", "1:02:03", "10:60:00", "25:00:00"]),
-    st.sampled_from(["10:11:12.123456789", "10:11:12.1", "10:11:12,5", "10:11:12.", "10:11:12.1234567891234", "23:59:59.9999999"]),
+    st.sampled_from(
+        ["00:00:00", "24:00:00", "23:59:60", "12:30:60.9", "10:11", "10", "1:02:03", "10:60:00", "25:00:00"]
+    ),
+    st.sampled_from(
+        ["10:11:12.123456789", "10:11:12.1", "10:11:12,5", "10:11:12.", "10:11:12.1234567891234", "23:59:59.9999999"]
+    ),
 )
 TEXTS = st.one_of(
     st.text(max_size=6),
-    st.builds(lambda day, mark, time, zone: day + mark + time + zone, _DATES, st.sampled_from("TTTt _"), _TIMES, _ZONES),
+    st.builds(
+        lambda day, mark, time, zone: day + mark + time + zone, _DATES, st.sampled_from("TTTt _"), _TIMES, _ZONES
+    ),
     _DATES,
     _TIMES,
     st.binary(max_size=4).map(lambda data: base64.b64encode(data).decode()),
-    st.sampled_from(["YQ", "Y Q==", "_w==", "NaN", "Infinity", "Info", "-Inf", "", " 1", "1_0", "+1", ".5", "5.", "\u0661"]),
+    st.sampled_from(
+        ["YQ", "Y Q==", "_w==", "NaN", "Infinity", "Info", "-Inf", "", " 1", "1_0", "+1", ".5", "5.", "\u0661"]
+    ),
     NUMBERS,
 )
 
@@ -98,7 +114,9 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-SCALARS = st.one_of(NUMBERS, TEXTS.map(quoted), st.sampled_from(["null", "true", "false", "{}", "[]", "[null]", '{"a":1}']))
+SCALARS = st.one_of(
+    NUMBERS, TEXTS.map(quoted), st.sampled_from(["null", "true", "false", "{}", "[]", "[null]", '{"a":1}'])
+)
 
 
 @st.composite
@@ -175,6 +193,4 @@ def records(draw: st.DrawFn, schema: pa.Schema, strict: bool = False) -> bytes:
 def any_json(depth: int) -> st.SearchStrategy[Any]:
     """Any JSON document."""
     scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-    return st.recursive(
-        scalars, lambda below: st.lists(below) | st.dictionaries(st.text(), below), max_leaves=depth
-    )
+    return st.recursive(scalars, lambda below: st.lists(below) | st.dictionaries(st.text(), below), max_leaves=depth)

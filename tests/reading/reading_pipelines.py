@@ -45,7 +45,7 @@ class Outcome:
 def run(
     step: Callable[[Any, Rejects | None], Any], folder: Path | None = None, policy: Any = None, run_id: str = "run"
 ) -> Outcome:
-    """What `step(pipeline, rejects)` gives; with a folder, rejects are collected there, without, the first one stops."""
+    """What `step(pipeline, rejects)` gives; rejects are collected in the folder, or, without one, the first stops."""
     key = uuid.uuid4().hex
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         if folder is None:

@@ -10,9 +10,11 @@ from reading_files import BOM, compressed, expected_lines, read_all, shrink
 from blocks.core.errors import ReadError
 from blocks.reading.files import compression_of, file_ranges, match_files, read_records
 
-SETTINGS = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # Few letters, so that breaks, blanks and carriage returns fall on every kind of boundary.
-TEXT = st.lists(st.sampled_from([b"\n", b"\n", b"\r\n", b" ", b"\t", b"x", b"yz", b"{}", b"w" * 9, b" \r"]), max_size=60)
+TEXT = st.lists(
+    st.sampled_from([b"\n", b"\n", b"\r\n", b" ", b"\t", b"x", b"yz", b"{}", b"w" * 9, b" \r"]), max_size=60
+)
 
 
 @SETTINGS
@@ -53,7 +55,11 @@ def test_a_record_over_the_limit_is_named_or_given_whole_and_no_other_is_lost(
 
 @SETTINGS
 @given(
-    lines=TEXT, kind=st.sampled_from(["gzip", "zstd"]), pieces=st.integers(1, 5), bom=st.booleans(), block=st.integers(1, 40)
+    lines=TEXT,
+    kind=st.sampled_from(["gzip", "zstd"]),
+    pieces=st.integers(1, 5),
+    bom=st.booleans(),
+    block=st.integers(1, 40),
 )
 def test_compressed_files_of_several_members_read_like_plain_ones(
     tmp_path: Path,
@@ -144,7 +150,14 @@ def test_only_plain_lines_are_cut_into_ranges(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("a.gz", "gzip"), ("a.gzip", "gzip"), ("a.zst", "zstd"), ("a.zstd", "zstd"), ("a.jsonl", "plain"), ("gz", "plain")],
+    [
+        ("a.gz", "gzip"),
+        ("a.gzip", "gzip"),
+        ("a.zst", "zstd"),
+        ("a.zstd", "zstd"),
+        ("a.jsonl", "plain"),
+        ("gz", "plain"),
+    ],
 )
 def test_the_suffix_tells_the_compression(name: str, kind: str) -> None:
     assert compression_of(name, "auto") == kind

@@ -12,7 +12,7 @@ from reading_files import BOM, compressed, read_all, shrink
 
 from blocks.core.errors import ReadError
 
-SETTINGS = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # Strings full of what the scanner counts.
 TRICKY = st.text(st.sampled_from('[]{},:"\\ a\n'), max_size=8)
 DOCUMENTS = st.lists(any_json(6) | TRICKY | st.dictionaries(TRICKY, TRICKY | st.lists(TRICKY, max_size=2), max_size=3))

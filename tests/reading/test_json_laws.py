@@ -12,13 +12,13 @@ from blocks.reading.diagnosis import CODES, read_record
 from blocks.reading.json_parser import JsonParser
 from blocks.reading.lines import split_lines
 
-SETTINGS = settings(max_examples=120, deadline=None)
+SETTINGS = settings(max_examples=80, deadline=None)
 
 
 def oracle(line: bytes, schema: pa.Schema, strict: bool) -> dict[str, Any] | None:
     try:
         return json_oracle.read(line, schema, strict)
-    except json_oracle.Unfit:
+    except json_oracle.UnfitError:
         return None
 
 

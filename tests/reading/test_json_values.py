@@ -59,7 +59,18 @@ def test_decimals_are_exact_and_never_rounded() -> None:
         "100.00",
         "1.50",
     ]
-    texts = ["1.001", '"1_0"', '" 1"', '""', '"NaN"', "true", '"\u0661"', "1e400", "1e99999999999999999999", "1e-9999999999"]
+    texts = [
+        "1.001",
+        '"1_0"',
+        '" 1"',
+        '""',
+        '"NaN"',
+        "true",
+        '"\u0661"',
+        "1e400",
+        "1e99999999999999999999",
+        "1e-9999999999",
+    ]
     assert set(values(pa.decimal128(38, 2), *texts)) == {"wrong_type"}
 
 
@@ -81,7 +92,9 @@ def test_floats_that_are_no_number_or_too_large_are_refused() -> None:
     assert values(pa.float64(), "1e400", "-1e400", "9" * 400) == ["wrong_type"] * 3
     assert values(pa.float32(), "1e39", "3.4e38", "16777217") == ["wrong_type", 3.3999999521443642e38, 16777216.0]
     field = pa.field("m", pa.map_(pa.string(), pa.float32()))
-    assert [one.finding.code for one in parse([field], b'{"m":{"k":1e39}}', b'{"m":{"k":1e300}}')[1]] == ["wrong_type"] * 2
+    assert [one.finding.code for one in parse([field], b'{"m":{"k":1e39}}', b'{"m":{"k":1e300}}')[1]] == [
+        "wrong_type"
+    ] * 2
 
 
 def test_nan_and_infinity_in_text_and_names_are_text() -> None:
@@ -89,7 +102,14 @@ def test_nan_and_infinity_in_text_and_names_are_text() -> None:
     rows, bad = parse([pa.field("a", pa.string())], *texts)
     assert [row["a"] for row in rows] == ["NaN, Infinity", "x: NaN, y", "[Inf]"]
     assert bad == []
-    rows, bad = parse([pa.field("a", pa.string())], b'{"z":NaN}', b'{"z":[1, -Infinity ]}', b'{"z":' + b" " * 99 + b"NaN" + b"\t" * 99 + b"}", b'{NaN:1}', b'{"z":{"y":Inf}}')
+    rows, bad = parse(
+        [pa.field("a", pa.string())],
+        b'{"z":NaN}',
+        b'{"z":[1, -Infinity ]}',
+        b'{"z":' + b" " * 99 + b"NaN" + b"\t" * 99 + b"}",
+        b"{NaN:1}",
+        b'{"z":{"y":Inf}}',
+    )
     assert [one.finding.code for one in bad] == ["malformed_json"] * 5
 
 
@@ -206,9 +226,9 @@ def test_duplicates_in_fields_that_are_ignored_are_ignored() -> None:
         b'{"a":"\\ud800"}', b'{"z":"\\udc00"}', b'{"\\ud800":1}', b'{"a":"\\ud800\\ud800"}', b'{"z":{"y":"\\udfff"}}',
         b'{"a":"x"}{"a":"y"}', b'{"a":"x"},{"a":"y"}', b'{"a":"x"} // c }', b'{/*}*/}', b'{"a":"x",}', b'{,}',
         b"{'a':'x'}", b'{a:"x"}', b'{"a":"\x00"}', b'{"a":"x"}\x00', b'{"a":"x"}\x00}', b'\x00{"a":"x"}',
-        b'{"a":"\t"}', b'{"a":"\\x"}', b'{"a":"\\u12"}', b'{"a":01}', b'{"z":1.}', b'{"z":.5}', b'{"z":+1}', b'{"z":0x1}',
-        b'{"z":nul}', b'{"z":True}', b'{"a"}', b'{"a":}', b'{"a" "x"}', b'{"a":"x"', b'"a":"x"}', b'{"z":[1,]}', b'{"z":[1}}',
-        b"\x0c{}", b"{}}", b"{{}}", b'{"z":1 2}', b"\xef\xbb\xbf{}", b"undefined", b"{]",
+        b'{"a":"\t"}', b'{"a":"\\x"}', b'{"a":"\\u12"}', b'{"a":01}', b'{"z":1.}', b'{"z":.5}', b'{"z":+1}',
+        b'{"z":nul}', b'{"z":True}', b'{"a"}', b'{"a":}', b'{"a" "x"}', b'{"a":"x"', b'"a":"x"}', b'{"z":[1,]}',
+        b"\x0c{}", b"{}}", b"{{}}", b'{"z":1 2}', b"\xef\xbb\xbf{}", b"undefined", b"{]", b'{"z":[1}}', b'{"z":0x1}',
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("maps", [True, False])
@@ -232,9 +252,10 @@ def test_a_record_that_is_no_object_is_of_the_wrong_type(text: bytes) -> None:
 
 
 def test_an_empty_object_is_a_row_of_nulls() -> None:
-    assert parse([pa.field("a", pa.string()), pa.field("m", pa.map_(pa.string(), pa.int8()))], b"{}", b" { } ")[0] == [
-        {"a": None, "m": None}
-    ] * 2
+    assert (
+        parse([pa.field("a", pa.string()), pa.field("m", pa.map_(pa.string(), pa.int8()))], b"{}", b" { } ")[0]
+        == [{"a": None, "m": None}] * 2
+    )
 
 
 @pytest.mark.parametrize("name", [*NAMES, "", "**", "?", "a\nb", "\0", "x" * 1000, "#", "$.a", "a{}", "日本"])
@@ -305,7 +326,9 @@ def test_the_longest_record_is_exact() -> None:
 
 def test_required_fields_in_lists_of_structs_and_null_structs() -> None:
     inner = pa.struct([pa.field("x", pa.int64(), nullable=False), pa.field("t", UTC_TIME)])
-    schema = pa.schema([("s", pa.struct([pa.field("l", pa.list_(pa.field("item", inner, nullable=False)))])), ("o", inner)])
+    schema = pa.schema(
+        [("s", pa.struct([pa.field("l", pa.list_(pa.field("item", inner, nullable=False)))])), ("o", inner)]
+    )
     texts = [b'{"o":null}', b'{"s":{"l":null}}', b'{"s":{"l":[]},"o":{"x":1}}', b'{"s":{"l":[{"x":1}]}}']
     wrong = [b'{"o":{}}', b'{"s":{"l":[null]}}', b'{"s":{"l":[{"x":1},{"x":null}]}}', b'{"s":{"l":[{"t":null}]}}']
     mixed = [line for pair in zip(texts, wrong, strict=True) for line in pair]

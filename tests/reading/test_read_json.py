@@ -100,7 +100,9 @@ def test_a_column_with_a_dot_in_its_name_can_be_the_event_time(tmp_path: Path) -
     schema = pa.schema([pa.field("a.b", UTC_TIME), pa.field("a", pa.struct([pa.field("b", pa.string())]))])
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"a.b":"2026-01-31T10:00:01Z","a":{"b":"x"}}\n{"a":{"b":"y"}}')
-    found = run(lambda p, rejects: p | ReadJson(path, schema=schema, event_time="a.b", rejects=rejects), tmp_path / "bad")
+    found = run(
+        lambda p, rejects: p | ReadJson(path, schema=schema, event_time="a.b", rejects=rejects), tmp_path / "bad"
+    )
     assert found.rows == [{"a.b": moment(1), "a": {"b": "x"}}]
     assert found.codes == {"bad_event_time": 1}
 
@@ -237,8 +239,9 @@ def test_messages_keep_their_windows_and_take_the_earliest_event_time(tmp_path: 
         return (
             p
             | beam.Create([(n, s) for n, s in times])
-            | beam.MapTuple(lambda n, s: TimestampedValue(line(n, f"2026-01-31T10:0{s // 60}:{s % 60:02d}Z"), s))
-            .with_output_types(bytes)
+            | beam.MapTuple(
+                lambda n, s: TimestampedValue(line(n, f"2026-01-31T10:0{s // 60}:{s % 60:02d}Z"), s)
+            ).with_output_types(bytes)
             | beam.WindowInto(FixedWindows(60))
             | ReadJson(schema=SCHEMA, event_time="at", rejects=rejects)
         )
@@ -275,9 +278,9 @@ def test_each_message_is_a_row_or_a_reject(tmp_path: Path) -> None:
         BOM + line(6),
     ]
     found = run(
-        lambda p, rejects: p
-        | beam.Create(messages).with_output_types(bytes)
-        | ReadJson(schema=SCHEMA, rejects=rejects),
+        lambda p, rejects: (
+            p | beam.Create(messages).with_output_types(bytes) | ReadJson(schema=SCHEMA, rejects=rejects)
+        ),
         tmp_path / "bad",
     )
     assert sorted(row["id"] for row in found.rows) == [0, 1, 2]
@@ -287,7 +290,9 @@ def test_each_message_is_a_row_or_a_reject(tmp_path: Path) -> None:
 
 def test_many_messages_are_gathered_into_few_batches() -> None:
     messages = [line(number) for number in range(2000)]
-    found = run(lambda p, _: p | beam.Create(messages, reshuffle=False).with_output_types(bytes) | ReadJson(schema=SCHEMA))
+    found = run(
+        lambda p, _: p | beam.Create(messages, reshuffle=False).with_output_types(bytes) | ReadJson(schema=SCHEMA)
+    )
     assert sorted(row["id"] for row in found.rows) == list(range(2000))
     assert len(found.batches) < 20
 

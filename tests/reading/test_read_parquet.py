@@ -60,10 +60,22 @@ EVERY_TYPE = pa.schema(
 ROW = {
     **{f"i{number}": -1 for number in range(4)},
     **{f"u{number}": 2 ** (8 * 2**number) - 1 for number in range(4)},
-    **{"f": 0.5, "d": 0.1, "b": True, "text": "é", "long": "x", "bytes": b"\0", "four": b"abcd"},
-    **{"money": Decimal("12.50"), "day": date(2026, 1, 31), "clock": time(1, 2, 3, 4), "at": MOMENT},
-    **{"local": datetime(2026, 1, 1), "dotted.name": 7, "s": {"x": 1, "l": ["a", None]}},
-    **{"l": [{"y": 1}, None], "m": [("k", 1), ("n", None)]},
+    "f": 0.5,
+    "d": 0.1,
+    "b": True,
+    "text": "é",
+    "long": "x",
+    "bytes": b"\0",
+    "four": b"abcd",
+    "money": Decimal("12.50"),
+    "day": date(2026, 1, 31),
+    "clock": time(1, 2, 3, 4),
+    "at": MOMENT,
+    "local": datetime(2026, 1, 1),
+    "dotted.name": 7,
+    "s": {"x": 1, "l": ["a", None]},
+    "l": [{"y": 1}, None],
+    "m": [("k", 1), ("n", None)],
 }
 
 
@@ -147,7 +159,9 @@ def test_nulls_where_a_value_is_required_are_found_at_every_depth(tmp_path: Path
     strict = pa.schema(
         [
             required("id", pa.int64()),
-            pa.field("s", pa.struct([required("x", pa.int64()), pa.field("t", pa.struct([required("y", pa.string())]))])),
+            pa.field(
+                "s", pa.struct([required("x", pa.int64()), pa.field("t", pa.struct([required("y", pa.string())]))])
+            ),
             pa.field("l", pa.large_list(pa.struct([required("z", pa.int64())]))),
             pa.field("items", pa.list_(required("item", pa.int64()))),
             pa.field("m", pa.map_(pa.string(), required("value", pa.int64()))),
