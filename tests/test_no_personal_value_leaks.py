@@ -20,17 +20,21 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from blocks.core import labels
+from blocks.core.batch_type import BatchType
 from blocks.core.rejects import Rejects
 from blocks.core.schema import read_schema
+from blocks.flattening.records import FlattenRecords
 from blocks.masking.mask_columns import MaskColumns
 from blocks.reading.diagnosis import CODES
 from blocks.reading.read_json import ReadJson
+from blocks.writing.warehouse import WriteWarehouse, read_table
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "partner_events"
 VARIABLE, SECRET = "BLOCKS_MASK_KEY", "leak-test-key-9f8e7d6c5b4a39281706"
@@ -84,6 +88,10 @@ def _texts_of(path: Path) -> Iterator[tuple[str, bytes]]:
         if not file.is_file():
             continue
         yield str(file), file.read_bytes()
+        if file.suffix == ".avro":
+            # Iceberg's manifests, with the bounds of every column.
+            with file.open("rb") as handle:
+                yield f"the entries of {file.name}", repr(list(fastavro.reader(handle))).encode()
         if file.suffix == ".parquet":
             table = pq.read_table(file)
             yield str(file), repr(table.to_pylist()).encode()
@@ -367,14 +375,21 @@ def test_no_marker_is_in_tables_rejects_logs_pickles_or_temporary_files(
 ) -> None:
     markers = Markers()
     source, table, rejected = tmp_path / "in", tmp_path / "table", tmp_path / "rejects"
-    source.mkdir()
-    table.mkdir()
+    warehouse = tmp_path / "warehouse"
+    for folder in (source, table, warehouse):
+        folder.mkdir()
     lines = planted(markers)
     # One record a file beside the large one, so that a file's name alone could tell.
     (source / f"{markers.text()}.jsonl").write_bytes(b"\n".join(lines))
     caplog.set_level(logging.DEBUG)
     with beam.Pipeline(runner=FnApiRunner()) as p, Rejects(rejected, policy=policy, run_id="run") as rejects:
-        _ = read(p, source, rejects) | MaskColumns(policy) | beam.ParDo(WriteTable(str(table)))
+        masked = read(p, source, rejects) | MaskColumns(policy)
+        _ = masked | beam.ParDo(WriteTable(str(table)))
+        flat = masked | FlattenRecords(explode="items", row_id="row_id")
+        for form in ("iceberg", "parquet"):
+            _ = flat | form >> WriteWarehouse(
+                f"{form}_events", partition_by="day(occurred_at)", format=form, warehouse=warehouse, policy=policy
+            )
     out, err = capfd.readouterr()
     rows = pa.concat_tables([pq.read_table(file) for file in sorted(table.iterdir())])
     assert rows.num_rows == len(KINDS)
@@ -388,9 +403,16 @@ def test_no_marker_is_in_tables_rejects_logs_pickles_or_temporary_files(
     texts = [("the log", caplog.text.encode()), ("stdout", out.encode()), ("stderr", err.encode()), *pickled(p)]
     texts += [("a log record", repr(vars(record)).encode()) for record in caplog.records]
     assert search_texts(texts, markers.given) == []
-    assert search([table, rejected, temporary], markers.given) == []
+    assert (
+        read_table("iceberg_events", warehouse).num_rows
+        == read_table("parquet_events", warehouse, format="parquet").num_rows
+        >= len(KINDS)
+    )
+    # Data files, Iceberg's metadata and manifests with their statistics, and the SQLite catalog.
+    written = [table, rejected, warehouse, temporary]
+    assert search(written, markers.given) == []
     # Nor the key, and nothing else may leave a trace of it.
-    assert search_texts(texts, [SECRET]) + search([table, rejected, temporary], [SECRET]) == []
+    assert search_texts(texts, [SECRET]) + search(written, [SECRET]) == []
 
 
 @pytest.mark.parametrize(("code", "name"), EACH)
@@ -472,6 +494,17 @@ def test_the_search_finds_a_marker_in_every_form_and_place(tmp_path: Path) -> No
     found = search([tmp_path], [marker])
     assert any(one.startswith("a file's name") for one in found)
     assert any("table.parquet" in one for one in found)
+
+
+def test_the_search_opens_the_manifests_of_iceberg(tmp_path: Path) -> None:
+    marker = Markers().text()
+    schema = pa.schema([labels.with_labels(pa.field("name", pa.string()), ["public"])])
+    batch = pa.RecordBatch.from_pylist([{"name": marker}], schema=schema)
+    with beam.Pipeline(runner=FnApiRunner()) as p:
+        rows = p | beam.Create([batch]).with_output_types(BatchType(schema))
+        _ = rows | WriteWarehouse("open", warehouse=tmp_path)
+    manifests = sorted(tmp_path.rglob("*.avro"))
+    assert any(marker in found and ".avro" in found for found in search(manifests, [marker]))
 
 
 def test_the_search_opens_what_beam_pickles() -> None:

@@ -22,7 +22,7 @@ from blocks.reading.json_plan import plan_schema
 from blocks.reading.lines import Ints, Lines, chunks, concat_lines
 
 PIECE_BYTES = 4 << 20
-SMALL_BYTES = 128 << 10
+SMALL_BYTES = 512 << 10
 _ROW = re.compile(r" in row (\d+)\s*$")
 _NO_JSON = (b"NaN", b"Inf")
 _VALUE_ENDS = re.compile(rb"(?:NaN|Inf(?:inity)?)[ \t\r\n]*[,\]}]")
