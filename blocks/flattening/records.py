@@ -7,11 +7,10 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.pvalue import TaggedOutput
-from apache_beam.transforms.window import TimestampedValue
 
 from blocks.core import guards
 from blocks.core.batch_type import BatchType, schema_of
-from blocks.core.block import BatchBlock, StepMetrics, pieces
+from blocks.core.block import BatchBlock, StepMetrics, pieces, stamped
 from blocks.core.errors import ConfigError
 from blocks.core.labels import event_time_of
 from blocks.core.times import earliest
@@ -187,7 +186,9 @@ class _TablesDoFn(beam.DoFn):
             name: event_time_of(schema) for name, schema in self._block.output_schemas(self._schema).items()
         }
 
-    def process(self, batch: Any, timestamp: Any = beam.DoFn.TimestampParam) -> Iterator[Any]:
+    def process(
+        self, batch: Any, timestamp: Any = beam.DoFn.TimestampParam, window: Any = beam.DoFn.WindowParam
+    ) -> Iterator[Any]:
         self._metrics.rows_in.inc(batch.num_rows)
         start = time.perf_counter_ns()
         for name, part in self._function(batch):
@@ -196,6 +197,6 @@ class _TablesDoFn(beam.DoFn):
             for piece in pieces(part):
                 # The first row of a child table may come from a later row than the first of the batch.
                 at = None if name == MAIN and piece is part else earliest(piece, self._event_time[name])
-                value = piece if at is None else TimestampedValue(piece, max(at, timestamp))
+                value = piece if at is None else stamped(piece, max(at, timestamp), window)
                 yield value if name == MAIN else TaggedOutput(_tag(name), value)
             start = time.perf_counter_ns()

@@ -9,11 +9,10 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
-from apache_beam.utils.windowed_value import WindowedValue
 
 from blocks.core import guards, labels, nested
 from blocks.core.batch_type import MAX_BYTES, MAX_ROWS, BatchType
-from blocks.core.block import StepMetrics, pieces
+from blocks.core.block import StepMetrics, pieces, stamped
 from blocks.core.dictionaries import decode_schema
 from blocks.core.errors import BatchTypeError, ColumnError, ConfigError, Problem, SchemaError, all_problems, nearest
 from blocks.core.labels import put, with_event_time
@@ -333,7 +332,7 @@ class _ParseRecords(_Parsing):
     def start_bundle(self) -> None:
         self._held: dict[Any, list[bytes]] = {}
         self._first: dict[Any, Any] = {}
-        self._bytes: dict[Any, int] = {}
+        self._bytes = self._count_held = 0
 
     def process(
         self, record: Any, timestamp: Any = beam.DoFn.TimestampParam, window: Any = beam.DoFn.WindowParam
@@ -342,24 +341,26 @@ class _ParseRecords(_Parsing):
             raise BatchTypeError(
                 f"expected bytes, got {type(record).__name__}", where="ReadJson", fix="encode messages as UTF-8 first"
             )
-        held = self._held.setdefault(window, [])
-        held.append(record)
-        self._bytes[window] = self._bytes.get(window, 0) + len(record)
+        self._held.setdefault(window, []).append(record)
+        self._bytes += len(record)
+        self._count_held += 1
         self._first[window] = min(timestamp, self._first.get(window, timestamp))
-        if len(held) >= MAX_ROWS or self._bytes[window] >= MAX_BYTES:
-            for tag, batch, at in self._flush(window):
-                value = TimestampedValue(batch, at)
-                yield value if tag is None else beam.pvalue.TaggedOutput(tag, value)
+        if self._count_held >= MAX_ROWS or self._bytes >= MAX_BYTES:
+            yield from self._flush_all()
 
     def finish_bundle(self) -> Iterator[Any]:
+        yield from self._flush_all()
+
+    def _flush_all(self) -> Iterator[Any]:
+        """What all windows hold: the bound is on all of them together, however many windows a bundle has."""
         for window in list(self._held):
             for tag, batch, at in self._flush(window):
-                value = WindowedValue(batch, at, (window,))
+                value = stamped(batch, at, window)
                 yield value if tag is None else beam.pvalue.TaggedOutput(tag, value)
+        self._bytes = self._count_held = 0
 
     def _flush(self, window: Any) -> Iterator[tuple[str | None, pa.RecordBatch, Any]]:
         records, first = self._held.pop(window), self._first.pop(window)
-        self._bytes.pop(window)
         lines = from_records(records)
         if len(lines) < len(records):
             # Of a file these are blank lines; of messages each is a record.

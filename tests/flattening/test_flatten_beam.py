@@ -8,11 +8,12 @@ import apache_beam as beam
 import pyarrow as pa
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.testing.util import assert_that
+from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.utils.timestamp import Timestamp
 
 from blocks.core.batch_type import BatchType
 from blocks.core.errors import BatchTypeError, ColumnError
+from blocks.core.windows import WindowRows
 from blocks.flattening.records import FlattenRecords
 
 SCHEMA = pa.schema(
@@ -108,3 +109,24 @@ def test_what_is_wrong_is_an_error_when_the_pipeline_is_built() -> None:
         events(pipeline) | FlattenRecords(explode="itens")
     with pytest.raises(BatchTypeError, match="expected a PCollection of batches"):
         pipeline | "Numbers" >> beam.Create([1]) | "Tables" >> FlattenRecords(tables=True)
+
+
+def test_child_tables_in_sliding_windows_have_each_row_once_a_window() -> None:
+    batch = pa.RecordBatch.from_pylist(
+        [{"at": moment(minute * 60), "items": [{"n": minute}]} for minute in (1, 2, 7)],
+        schema=pa.schema(
+            [
+                pa.field("at", pa.timestamp("us", "UTC"), metadata={"blocks.event_time": "true"}),
+                pa.field("items", pa.list_(pa.struct([("n", pa.int64())]))),
+            ]
+        ),
+    )
+    with beam.Pipeline(runner=FnApiRunner()) as p:
+        rows = p | beam.Create([batch]).with_output_types(BatchType(batch.schema))
+        tables = rows | WindowRows(beam.window.SlidingWindows(600, 300)) | FlattenRecords(tables=True)
+        for name, table in tables.items():
+            counts = table | f"{name} rows" >> beam.Map(lambda part: part.num_rows).with_output_types(int)
+            alone = counts | f"{name} global" >> beam.WindowInto(beam.window.GlobalWindows())
+            total = alone | f"{name} sum" >> beam.CombineGlobally(sum)
+            # Three rows, each in two windows.
+            assert_that(total, equal_to([6]), label=name)

@@ -9,11 +9,12 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 import pytest
-from apache_beam.transforms.window import FixedWindows, TimestampedValue
+from apache_beam.transforms.window import FixedWindows, SlidingWindows, TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 from reading_files import BOM, compressed, shrink
 from reading_pipelines import run
 
+import blocks.reading.read_json as read_json_module
 from blocks.core.errors import BatchTypeError, BlocksError, ColumnError, ConfigError, ReadError, SchemaError
 from blocks.core.labels import event_time_of
 from blocks.core.rejects import Rejects
@@ -234,13 +235,15 @@ def test_under_a_policy_rejects_show_no_labelled_value_no_unknown_name_and_no_fi
 
 
 def test_messages_keep_their_windows_and_take_the_earliest_event_time(tmp_path: Path) -> None:
+    ten = 1_769_853_600
+
     def step(p: Any, rejects: Any) -> Any:
         times = [(0, 5), (1, 3), (2, 65), (3, 61)]
         return (
             p
             | beam.Create([(n, s) for n, s in times])
             | beam.MapTuple(
-                lambda n, s: TimestampedValue(line(n, f"2026-01-31T10:0{s // 60}:{s % 60:02d}Z"), s)
+                lambda n, s: TimestampedValue(line(n, f"2026-01-31T10:0{s // 60}:{s % 60:02d}Z"), ten + s)
             ).with_output_types(bytes)
             | beam.WindowInto(FixedWindows(60))
             | ReadJson(schema=SCHEMA, event_time="at", rejects=rejects)
@@ -251,7 +254,7 @@ def test_messages_keep_their_windows_and_take_the_earliest_event_time(tmp_path: 
     for batch, at, window in found.batches:
         seen.setdefault(int(window.start), set()).update(row["id"] for row in batch.to_pylist())
         assert at == Timestamp(min(row["at"] for row in batch.to_pylist()).timestamp())
-    assert seen == {0: {0, 1}, 60: {2, 3}}
+    assert seen == {ten: {0, 1}, ten + 60: {2, 3}}
 
 
 def test_messages_without_an_event_time_keep_their_earliest_timestamp() -> None:
@@ -366,3 +369,20 @@ def test_a_schema_file_gives_the_schema(tmp_path: Path) -> None:
     folder = Path(__file__).parents[2] / "examples" / "partner_events"
     block = ReadJson("x.jsonl", schema=f"{folder / 'transaction.thrift'}:Transaction", event_time="occurred_at")
     assert event_time_of(block.schema) == "occurred_at"
+
+
+def test_messages_in_sliding_windows_are_rows_once_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Flushed in the middle of a bundle as well as at its end.
+    monkeypatch.setattr(read_json_module, "MAX_ROWS", 3)
+
+    def step(p: Any, _: Any) -> Any:
+        ten = 1_769_853_600
+        stamped = beam.MapTuple(
+            lambda n, s: TimestampedValue(line(n, f"2026-01-31T10:00:{s:02d}Z"), ten + s)
+        ).with_output_types(bytes)
+        messages = p | beam.Create([(n, 7 * n) for n in range(8)], reshuffle=False) | stamped
+        return messages | beam.WindowInto(SlidingWindows(60, 30)) | ReadJson(schema=SCHEMA, event_time="at")
+
+    found = run(step)
+    seen = sorted((int(window.start), row["id"]) for batch, _, window in found.batches for row in batch.to_pylist())
+    assert len(seen) == len(set(seen)) == 16

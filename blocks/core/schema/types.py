@@ -88,6 +88,7 @@ TYPE_NAMES: tuple[str, ...] = (
 
 _WORD = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)")
 _INTEGER = re.compile(r"\s*([+-]?\d+)")
+_SIZED = re.compile(r"\s*\(\s*[0-9-]")
 _FIELD_NAME = re.compile(r"\s*(?:(\"(?:[^\"\\]|\\.)*\")|([^:,<>\[\]()\"]*?))\s*:")
 _ZONE = re.compile(r"\s*([^\]]*?)\s*(?=\])")
 _CHILD_NAME = re.compile(r"\s*\(\s*'((?:[^'\\]|\\.)*)'\s*\)")
@@ -255,7 +256,9 @@ class _Parser:
         if name in _UNITS and self.skip("["):
             return self.with_unit(name)
         if name in _PLAIN:
-            return self.fixed_binary() if name == "binary" and self.skip("(") else _PLAIN[name]
+            # The name of a map's part may follow, as in `map<string, binary ('v')>`.
+            sized = name == "binary" and _SIZED.match(self.text, self.at) and self.skip("(")
+            return self.fixed_binary() if sized else _PLAIN[name]
         if name in _ALIASES:
             return _ALIASES[name]
         if name in _UNITS:
