@@ -5,11 +5,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from blocks.catalog import reference
-from blocks.core.errors import CatalogError
+from blocks.core.errors import CatalogError, ColumnError
+from blocks.core.labels import labels_of
 from blocks.testing.simulator import SimulatorConfig, write_events
 
 ROOT = Path(__file__).parents[1]
@@ -63,3 +66,24 @@ def test_links_between_documents_lead_somewhere() -> None:
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_the_block_of_the_page_on_writing_blocks_works_as_it_stands() -> None:
+    text = (ROOT / "docs" / "writing-a-block.md").read_text()
+    code = re.search(r"```python\n(from.*?)```", text, re.DOTALL)
+    assert code
+    names: dict[str, Any] = {}
+    exec(code[1], names)  # the page's own code
+    block = names["RenameColumns"]
+    schema = pa.schema([pa.field("uid", pa.string(), metadata={"blocks.label": "pii.user"}), ("amount", pa.int64())])
+    batch = pa.RecordBatch.from_pylist([{"uid": "u1", "amount": 12}], schema=schema)
+    renamed = block({"uid": "user_id"}).batch_function(schema)(batch)
+    assert renamed.to_pylist() == [{"user_id": "u1", "amount": 12}]
+    assert labels_of(renamed.schema.field("user_id")) == {"pii.user"}
+    with pytest.raises(ColumnError) as caught:
+        block({"udi": "a", "x": "b", "uid": "amount"}).output_schema(schema)
+    assert [problem.what for problem in caught.value.problems] == [
+        "no column `udi`",
+        "no column `x`",
+        "2 columns would be named `amount`",
+    ]
