@@ -21,7 +21,9 @@ from blocks.core.errors import (
     SnippetError as SnippetError,
     WarehouseError as WarehouseError,
 )
+from blocks.core.keys import register_key_source as register_key_source
 from blocks.core.policy import Policy as Policy, read_policy as read_policy
+from blocks.core.reject_records import RejectMaker as RejectMaker
 from blocks.core.rejects import REJECT_SCHEMA as REJECT_SCHEMA, Reject as Reject, Rejects as Rejects
 from blocks.core.schema import describe as describe, read_schema as read_schema, write_schema as write_schema
 from blocks.core.windows import WindowRows as WindowRows
@@ -30,6 +32,7 @@ from blocks.masking.mask_columns import MaskColumns as MaskColumns
 from blocks.masking.unmask_columns import UnmaskColumns as UnmaskColumns
 from blocks.reading.read_json import ReadJson as ReadJson
 from blocks.reading.read_parquet import ReadParquet as ReadParquet
+from blocks.writing.orphans import remove_orphans as remove_orphans
 from blocks.writing.warehouse import WriteWarehouse as WriteWarehouse, read_table as read_table
 
 __all__ = [
@@ -56,6 +59,7 @@ __all__ = [
     "ReadJson",
     "ReadParquet",
     "Reject",
+    "RejectMaker",
     "RejectedRecordError",
     "Rejects",
     "SchemaError",
@@ -72,6 +76,8 @@ __all__ = [
     "read_policy",
     "read_schema",
     "read_table",
+    "register_key_source",
+    "remove_orphans",
     "write_schema",
 ]
 

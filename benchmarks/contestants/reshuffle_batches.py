@@ -1,7 +1,9 @@
 """Rows across a Reshuffle as batches: `python -m benchmarks.contestants.reshuffle_batches ROWS OUT`."""
 
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import apache_beam as beam
 import numpy as np
@@ -23,7 +25,8 @@ def make(part: int) -> Iterator[pa.RecordBatch]:
     yield pa.RecordBatch.from_arrays([users, pa.array(numbers / 4), pa.array(numbers), countries], schema=SCHEMA)
 
 
-def main(rows: int) -> None:
+def main(rows: int, out: str) -> None:
+    start = time.perf_counter()
     with beam.Pipeline(runner=FnApiRunner()) as p:
         (
             p
@@ -34,7 +37,8 @@ def main(rows: int) -> None:
             | beam.CombineGlobally(sum)
             | "Check" >> beam.Map(check, rows)
         )
+    Path(out, "seconds").write_text(str(time.perf_counter() - start))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

@@ -1,7 +1,9 @@
 """Rows across a Reshuffle one by one, as NamedTuples with Beam's row coder."""
 
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -30,7 +32,8 @@ def check(found: int, rows: int) -> None:
         raise AssertionError(f"{found} rows, expected {rows}")
 
 
-def main(rows: int) -> None:
+def main(rows: int, out: str) -> None:
+    start = time.perf_counter()
     with beam.Pipeline(runner=FnApiRunner()) as p:
         (
             p
@@ -41,7 +44,8 @@ def main(rows: int) -> None:
             | beam.CombineGlobally(sum)
             | "Check" >> beam.Map(check, rows)
         )
+    Path(out, "seconds").write_text(str(time.perf_counter() - start))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

@@ -160,10 +160,18 @@ def _print_rejects(console: Console, report: RunReport) -> None:
 
 
 def _sample(table: TableReport) -> Table:
-    """Some rows: the event time, masked columns and others, as many as can be read."""
+    """Some rows: the event time, masked columns and others, as many as can be read; none that are private and raw.
+
+    A terminal, or the log of a job, is no destination of the policy.
+    """
     assert table.sample is not None
     sample = table.sample
-    filled = [field for field in sample.schema if sample.column(field.name).null_count < sample.num_rows]
+    filled = [
+        field
+        for field in sample.schema
+        if sample.column(field.name).null_count < sample.num_rows
+        and not any(leaf.labels - {labels.PUBLIC} and leaf.masked is None for leaf in labels.leaves_of(field))
+    ]
     first = sorted(filled, key=lambda one: (not labels.is_event_time(one), labels.masked_of(one) is None))
     shown = first[:_SHOWN_COLUMNS]
     picture = Table(box=box.SIMPLE_HEAD)

@@ -16,12 +16,13 @@ The rules, all of them fail closed:
 labels
   gets the strictest of their actions.
 - A label that a destination does not name does not pass it. An unlabelled column passes unless the destination is
-  `protected`.
+  `protected`; `rejects` is, as soon as any column has a label other than `public`.
 - A destination that the policy does not name takes `public` columns only.
 - Without a policy, a schema that has no label other than `public` is free; any other goes nowhere.
 - A masked column passes where the policy would mask it in exactly this way (method, key, options), or would keep it.
 """
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ from blocks.core.masks import METHOD_NAMES, METHODS, AnyMethod, Drop, Hmac, Keep
 
 DESTINATIONS = ("warehouse", "rejects", "state", "shuffle", "partials", "online", "model", "rows")
 # Labels of what is not a column: where a record came from, and names that stand in data instead of in a schema.
+REJECTS = "rejects"
 SOURCE = "source"
 FIELD_NAME = "field_name"
 
@@ -108,8 +110,12 @@ class Policy:
           name: `warehouse`, `rejects`, ..., or any name of your own.
           schema: what is about to go there. Without a policy, one without private labels is free.
         """
-        if name in self.destinations:
-            return self.destinations[name]
+        found = self.destinations.get(name)
+        if found is not None and name == REJECTS and schema is not None and labels.has_private_label(schema):
+            # A rejected record may hold anything anywhere: beside labelled columns, unlabelled ones are no safer.
+            return found.model_copy(update={"protected": True})
+        if found is not None:
+            return found
         if not self.file and schema is not None and not labels.has_private_label(schema):
             return _FREE
         return _PUBLIC_ONLY
@@ -364,7 +370,10 @@ def refusal(leaf: Leaf, action: Method | None, policy: Policy, destination: str)
         fix = f"give policy=, a file with destinations: {{{destination}: {{labels: ...}}}}"
         return Problem(f"{_labels(leaf)} and there is no policy", where, fix)
     if destination not in policy.destinations:
-        fix = f"add to {policy.file} under `destinations:`\n{destination}: {{labels: {{{_line(leaf)}}}}}"
+        close = difflib.get_close_matches(destination, [*policy.destinations, *DESTINATIONS], n=1)
+        guess = f"did you mean `{close[0]}`? otherwise " if close and close[0] != destination else ""
+        fix = f"{guess}add to {policy.file} under `destinations:`, all its labels in one entry\n"
+        fix += f"{destination}: {{labels: {{{_line(leaf)}}}}}"
         return Problem(f"{_labels(leaf)}, and the policy does not name `{destination}`", where, fix)
     if action is not None:
         wanted = action.name() + (f" with key {action.key_name()}" if action.key_name() else "")
@@ -372,7 +381,11 @@ def refusal(leaf: Leaf, action: Method | None, policy: Policy, destination: str)
         return Problem(f"{_labels(leaf)} must go through {wanted} first", where, fix)
     if leaf.masked:
         how = f"is masked by {leaf.masked.method} (key {leaf.masked.key or 'none'})"
-        fix = "mask it for this destination, once, from the original"
+        key = f", key: {leaf.masked.key}" if leaf.masked.key else ""
+        options = "".join(f", {name}: {value}" for name, value in leaf.masked.options.items() if name != "domain")
+        line = f"{min(leaf.labels, default=PUBLIC)}: {{method: {leaf.masked.method}{key}{options}}}"
+        fix = f"if `{destination}` may hold it so, say it under `destinations: {destination}: labels:`\n{line}\n"
+        fix += "otherwise mask it for this destination, once, from the original"
         return Problem(f"{_labels(leaf)} {how}, not as the policy asks", where, fix)
     if not leaf.labels:
         fix = f"label it in the schema: `public` if anyone may see it, or what it is, such as pii.name ({leaf.path})"

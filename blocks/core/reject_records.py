@@ -72,7 +72,8 @@ class RejectMaker:
           pass.
           source: file or the like; as the policy's label `source` says.
           position: of the record in the source.
-          event_time: microseconds since the epoch; that of the record unless given, if the policy lets it pass.
+          event_time: microseconds since the epoch, that of the record unless given; left out unless the policy lets
+          the event-time column pass as it is.
           record: the record as Python values that fit the schema; masked here.
           raw: the record's bytes where it could not be parsed; only an HMAC of them is kept, if the policy says so.
         """
@@ -87,7 +88,7 @@ class RejectMaker:
             field_path=field_path,
             source=self._shown(SOURCE, source, self._shown_source) if source else "",
             position=position,
-            event_time=self._time_of(record) if event_time is None else event_time,
+            event_time=self._time(event_time, record),
             run_id=self._settings.run_id if self._settings else "",
             record=None if record is None or self._settings is None else self._record(record),
             record_hmac=None if raw is None else self._fingerprint(raw),
@@ -108,8 +109,12 @@ class RejectMaker:
             return None
         return action.kernel(pa.string(), label, self._ring)
 
-    def _time_of(self, record: Mapping[str, Any] | None) -> int | None:
-        moment = None if record is None or self._event_time is None else record.get(self._event_time)
+    def _time(self, given: int | None, record: Mapping[str, Any] | None) -> int | None:
+        if self._event_time is None:
+            return None
+        if given is not None:
+            return given
+        moment = None if record is None else record.get(self._event_time)
         if not isinstance(moment, datetime) or moment.tzinfo is None:
             return None
         return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -7,8 +7,9 @@ import pyarrow as pa
 
 from blocks.core import guards
 from blocks.core.block import BatchBlock
+from blocks.core.errors import ConfigError, nearest
 from blocks.core.mask_plan import plan_masking
-from blocks.core.policy import PolicySource, read_policy
+from blocks.core.policy import DESTINATIONS, PolicySource, read_policy
 
 
 class MaskColumns(BatchBlock):
@@ -30,6 +31,7 @@ class MaskColumns(BatchBlock):
 
     Raises:
       PolicyError: the policy cannot be used, with every problem.
+      ConfigError: a destination that neither the policy nor the library knows.
       PrivacyError: columns without a label, or with one that the policy does not name for the destination, with the
         line to add for each.
       SchemaError: columns whose type the method does not take.
@@ -46,6 +48,13 @@ class MaskColumns(BatchBlock):
     def __init__(self, policy: PolicySource, destination: str = "warehouse") -> None:
         super().__init__()
         self._policy, self._destination = read_policy(policy), destination
+        known = [*self._policy.destinations, *DESTINATIONS]
+        if destination not in known:
+            raise ConfigError(
+                f"the policy has no destination `{destination}`",
+                where="MaskColumns.destination",
+                fix=nearest(destination, dict.fromkeys(known)),
+            )
 
     def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
         """Applies the block."""

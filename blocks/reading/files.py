@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Literal, cast
 
 import numpy as np
@@ -56,8 +57,10 @@ def match_files(pattern: str) -> list[tuple[str, int]]:
     Raises:
       ReadError: there is none, or the file system does not answer.
     """
+    # Beam finds nothing for a relative pattern whose first part has a wildcard.
+    local = "://" not in pattern and not Path(pattern).is_absolute()
     try:
-        results: list[MatchResult] = FileSystems.match([pattern])
+        results: list[MatchResult] = FileSystems.match([f"./{pattern}" if local else pattern])
     except Exception as cause:
         # Beam's file systems raise what their clients raise.
         raise ReadError(
@@ -105,6 +108,13 @@ def opened(path: str, compression: str, start: int = 0) -> Iterator[IO[bytes]]:
         ) from None
 
 
+def _by_content(path: str) -> str:
+    """A file may be compressed and not say so by its suffix; then every line of it would be a reject."""
+    with _raw(path) as handle:
+        first = handle.read(4)
+    return "gzip" if first[:2] == b"\x1f\x8b" else "zstd" if first == b"\x28\xb5\x2f\xfd" else "plain"
+
+
 def _raw(path: str) -> IO[bytes]:
     try:
         return FileSystems.open(path, compression_type="uncompressed")
@@ -150,6 +160,8 @@ class _Zstd(io.RawIOBase):
 def file_ranges(path: str, size: int, compression: Compression, form: Format) -> Iterator[FileRange]:
     """Cuts a file into ranges; compressed files and JSON arrays stay whole: nobody can start in their middle."""
     kind = compression_of(path, compression)
+    if kind == "plain" and compression == "auto":
+        kind = _by_content(path)
     if form == "auto":
         with opened(path, kind) as handle:
             form = "array" if _first_byte(handle) == b"[" else "lines"

@@ -58,7 +58,7 @@ class ReadJson(beam.PTransform):
       event_time: column with the event time, a timestamp with a time zone; the schema's mark unless given. A dotted
         path (`issue.updated_at`) is copied to a new last column `event_time`.
       format: `lines` (newline-delimited), `array` (one JSON array), or `auto` by the first character of each file.
-      compression: `plain`, `gzip`, `zstd`, or `auto` by the file's suffix.
+      compression: `plain`, `gzip`, `zstd`, or `auto` by the file's suffix or first bytes.
       strict: refuse records with fields that the schema does not have, at any depth.
       max_record_bytes: longest record in bytes; longer ones are skipped without being held.
       max_depth: deepest nesting of a record, at most 512.

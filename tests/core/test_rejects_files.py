@@ -152,6 +152,17 @@ def test_event_time_shows_only_if_its_column_may() -> None:
     assert maker(policy({"public": "keep"})).make("c", "m", record={"at": None}).event_time is None
     for rules in ({}, {"pii.when": {"method": "truncate", "date": "year"}}):
         assert maker(policy(rules), hidden).make("c", "m", record=RECORD).event_time is None
+        # Nor where the block that rejects gives it.
+        assert maker(policy(rules), hidden).make("c", "m", event_time=micros).event_time is None
+    assert maker(policy({"public": "keep"})).make("c", "m", event_time=5).event_time == 5
+
+
+def test_beside_a_labelled_column_rejects_hold_no_unlabelled_one() -> None:
+    mixed = pa.schema([pa.field("note", pa.string()), labelled("email", pa.string(), "pii.email")])
+    record = {"note": "ask ana@example.org", "email": "ana@example.org"}
+    assert record_of(maker(policy({"public": "keep"}), mixed).make("c", "m", record=record)) == {}
+    alone = pa.schema([pa.field("note", pa.string())])
+    assert record_of(maker(policy({"public": "keep"}), alone).make("c", "m", record={"note": "x"})) == {"note": "x"}
 
 
 @pytest.mark.parametrize(

@@ -227,3 +227,10 @@ def test_the_wrong_key_stops_the_run_without_showing_a_value(monkeypatch: pytest
     with pytest.raises(MaskKeyError, match="not encrypted with this key") as caught:
         UnmaskColumns(keys={"main": KEYS["other"]}).batch_function(sealed.schema)(sealed)
     assert sealed.to_pylist()[0]["user"]["name"] not in str(caught.value)
+
+
+def test_a_destination_that_nobody_knows_is_one_error_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError) as caught:
+        MaskColumns(POLICY, destination="warehous")
+    assert caught.value.what == "the policy has no destination `warehous`"
+    assert "did you mean `warehouse`?" in caught.value.fix

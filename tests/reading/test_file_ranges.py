@@ -193,3 +193,22 @@ def test_a_line_of_millions_of_blanks_costs_no_more_than_its_bytes(tmp_path: Pat
     found = list(read_all(path, form="lines"))
     assert found[0] == (3_000_000, b'{"a":1}')
     assert len(found) == 1001
+
+
+@pytest.mark.parametrize("pattern", ["*.jsonl", "day*.jsonl", "d*/*.jsonl", "day.jsonl", "./*.jsonl"])
+def test_a_relative_pattern_is_one_of_the_working_directory(
+    pattern: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dir").mkdir()
+    for name in ("day.jsonl", "dir/day.jsonl"):
+        (tmp_path / name).write_bytes(b"{}\n")
+    monkeypatch.chdir(tmp_path)
+    assert [size for _, size in match_files(pattern)] == [3]
+
+
+@pytest.mark.parametrize("kind", ["gzip", "zstd"])
+def test_a_compressed_file_without_its_suffix_is_seen_by_its_first_bytes(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "delivery.json"
+    path.write_bytes(compressed(b'{"a": 1}\n', kind, 1))
+    assert [part.compression for part in file_ranges(str(path), 1, "auto", "auto")] == [kind]
+    assert [part.compression for part in file_ranges(str(path), 1, "plain", "lines")] == ["plain"]

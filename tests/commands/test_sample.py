@@ -1,0 +1,28 @@
+"""The rows that a run shows at its end: a terminal is no destination of the policy."""
+
+import pyarrow as pa
+from rich.console import Console
+
+from blocks.commands.running import _sample
+from blocks.core import labels
+from blocks.core.labels import Masked
+from blocks.snippets.tables import TableReport
+
+
+def test_the_sample_shows_public_and_masked_columns_and_no_raw_private_one() -> None:
+    raw = labels.with_labels(pa.field("mail", pa.string()), ["pii.email"])
+    nested = pa.field("who", pa.struct([labels.with_labels(pa.field("name", pa.string()), ["pii.name"])]))
+    mark = Masked("hmac", "main", {}, "string").to_json()
+    masked = labels.put(raw.with_name("code"), {labels.MASKED: mark})
+    public = labels.with_labels(pa.field("amount", pa.int64()), ["public"])
+    schema = pa.schema([raw, nested, masked, public])
+    rows = [{"mail": "raw@example.com", "who": {"name": "Raw"}, "code": "main:12", "amount": 7}]
+    report = TableReport("t", "here", 1, pa.Table.from_pylist(rows, schema=schema), {})
+    console = Console(width=200, record=True)
+    console.print(_sample(report))
+    text = console.export_text()
+    assert "raw@example.com" not in text
+    assert "Raw" not in text
+    assert "main:12" in text
+    assert "7" in text
+    assert "2 more columns" in text
