@@ -189,6 +189,20 @@ class Rejects(ErrorHandler):
             self._output = together | f"WriteRejects{label}" >> self._consumer
         self._closed = True
 
+    def verify_closed(self) -> None:
+        """Called by Beam before the pipeline runs.
+
+        Raises:
+          ConfigError: steps were given these rejects, and nothing would write them.
+        """
+        if not self._closed:
+            raise ConfigError(
+                "the rejects were never closed, so nothing would write them",
+                where=f"Rejects({self.path!r})",
+                fix="use it in a with statement inside the pipeline's: "
+                "with beam.Pipeline() as p, Rejects(...) as rejects:",
+            )
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:

@@ -16,6 +16,12 @@ from blocks.core.errors import Problem, SchemaError, all_problems
 _WIDER = {(pa.int32(), pa.int64()), (pa.float32(), pa.float64())}
 
 
+MASK_FIX = (
+    "values of two masks never join: after a change of the policy, or of a key, write a new table from the source, "
+    "or rename the column"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One difference between a table and what comes to it.
@@ -24,11 +30,13 @@ class Change:
       path: of the field, as `labels.Leaf.path`.
       what: for people.
       safe: whether evolution may apply it.
+      fix: what to do where it is not safe.
     """
 
     path: str
     what: str
     safe: bool
+    fix: str = "write to another table, or cast or rename the column before this block"
 
 
 def changes(have: pa.Schema, come: pa.Schema) -> Iterator[Change]:
@@ -92,7 +100,7 @@ def mask_changes(have: Mapping[str, Mapping[str, str]], come: Mapping[str, Mappi
     for path in have.keys() & come.keys():
         if have[path].get("masked") != come[path].get("masked"):
             before, after = _mask(have[path]), _mask(come[path])
-            yield Change(path, f"is {before} in the table and {after} in the input", False)
+            yield Change(path, f"is {before} in the table and {after} in the input", False, MASK_FIX)
 
 
 def _mask(kept: Mapping[str, str]) -> str:
@@ -114,10 +122,6 @@ def check_evolution(found: list[Change], allowed: bool, table: str) -> bool:
     with all_problems(f"table `{table}`", SchemaError) as problems:
         for change in found:
             if not (change.safe and allowed):
-                fix = (
-                    "allow_evolution=True lets the table take it"
-                    if change.safe
-                    else "write to another table, or cast or rename the column before this block"
-                )
+                fix = "allow_evolution=True lets the table take it" if change.safe else change.fix
                 problems.append(Problem(f"`{change.path}` {change.what}", "", fix))
     return bool(found)

@@ -367,7 +367,7 @@ def test_a_step_that_rejects_nothing_leaves_no_file(tmp_path: Path) -> None:
 def test_a_handler_that_was_not_closed_is_an_error_when_the_pipeline_runs(tmp_path: Path) -> None:
     p = beam.Pipeline(runner=FnApiRunner())
     _ = batches(p) | RejectOdd(Rejects(tmp_path, policy=OPEN))
-    with pytest.raises(RuntimeError, match="Unclosed error handler"):
+    with pytest.raises(ConfigError, match="were never closed"):
         p.run()
 
 
