@@ -115,6 +115,8 @@ class RejectMaker:
         if given is not None:
             return given
         moment = None if record is None else record.get(self._event_time)
+        if isinstance(moment, pa.TimestampScalar) and moment.is_valid and moment.type.tz is not None:
+            return moment.cast(pa.timestamp("us", tz=moment.type.tz), safe=False).value
         if not isinstance(moment, datetime) or moment.tzinfo is None:
             return None
         return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -84,6 +84,7 @@ def _named(table: Any) -> set[str]:
         for manifest in snapshot.manifests(table.io):
             if manifest.manifest_path not in seen:
                 seen.add(manifest.manifest_path)
-                entries = manifest.fetch_manifest_entry(table.io, discard_deleted=False)
+                # A file that this snapshot deleted is named by the older ones that hold it, while they are there.
+                entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
                 paths.update(entry.data_file.file_path for entry in entries)
     return paths

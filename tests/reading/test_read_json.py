@@ -386,3 +386,16 @@ def test_messages_in_sliding_windows_are_rows_once_a_window(monkeypatch: pytest.
     found = run(step)
     seen = sorted((int(window.start), row["id"]) for batch, _, window in found.batches for row in batch.to_pylist())
     assert len(seen) == len(set(seen)) == 16
+
+
+def test_a_reject_has_the_event_time_of_a_record_that_could_be_parsed(tmp_path: Path) -> None:
+    good = json.loads(line(1, "2026-01-31T10:00:03Z"))
+    bad = json.dumps({**good, "id": "no number"}).encode()
+
+    def step(p: Any, rejects: Any) -> Any:
+        messages = p | beam.Create([bad, b"{"]).with_output_types(bytes)
+        return messages | ReadJson(schema=SCHEMA, event_time="at", rejects=rejects)
+
+    found = run(step, tmp_path / "bad")
+    times = {one["code"]: one["event_time"] for one in found.rejects}
+    assert times == {"wrong_type": datetime(2026, 1, 31, 10, 0, 3, tzinfo=UTC), "malformed_json": None}

@@ -86,6 +86,17 @@ def test_orphans_are_not_taken_from_older_snapshots(tmp_path):
     assert remove_orphans("events", NOW, warehouse=tmp_path) == []
 
 
+def test_what_a_replace_took_away_is_an_orphan_once_its_snapshot_has_expired(tmp_path):
+    for number in range(2):
+        target = target_of(tmp_path, mode="replace", source="a", run_id=f"r{number}")
+        commit_of(target, batch_of([event(number, day(1))]))
+    first, second = sorted(data_files(tmp_path), key=lambda path: path.stat().st_mtime)
+    catalogs.load_table("events", tmp_path).maintenance.expire_snapshots().older_than(dt.datetime.now(dt.UTC)).commit()
+    assert [Path(path).name for path in remove_orphans("events", NOW, warehouse=tmp_path)] == [first.name]
+    assert data_files(tmp_path) == [second]
+    assert ids(read_table("events", tmp_path)) == [1]
+
+
 def replacing(folder, first, end, **options):
     given = {"mode": "replace", "source": "a", "date_range": (micros_of(first), micros_of(end))}
     return target_of(folder, **{**given, **options})
