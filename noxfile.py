@@ -60,7 +60,8 @@ def tests(session: nox.Session) -> None:
 def slow(session: nox.Session) -> None:
     """Tests that take longer: more generated cases, large inputs, Flink on a real JVM."""
     install(session, "test", "flink")
-    session.run("pytest", "-m", "slow", *session.posargs, env=_test_environment())
+    environment = _test_environment() | {"BLOCKS_HYPOTHESIS": "new"}
+    session.run("pytest", "-m", "slow", *session.posargs, env=environment)
 
 
 @nox.session

@@ -228,7 +228,11 @@ def fit_scalar(value: Any, node: Node) -> Any:
                 raise OverflowError
             return result
         case "decimal":
-            return pa.scalar(_decimal(value), data_type)
+            number = _decimal(value)
+            # Arrow takes a number far below the last digit of the type for zero.
+            if number and number.copy_abs() < Decimal(1).scaleb(-data_type.scale):
+                raise ValueError
+            return pa.scalar(number, data_type)
         case "epoch":
             (moment,) = epoch_times(node)(pa.array([_decimal(value)], EPOCH_TYPE))
             return _there(moment)

@@ -399,3 +399,17 @@ def test_a_reject_has_the_event_time_of_a_record_that_could_be_parsed(tmp_path: 
     found = run(step, tmp_path / "bad")
     times = {one["code"]: one["event_time"] for one in found.rejects}
     assert times == {"wrong_type": datetime(2026, 1, 31, 10, 0, 3, tzinfo=UTC), "malformed_json": None}
+
+
+@pytest.mark.parametrize("text", ["1.369724705943017e-264", "0.001", "-1e-3", "1e-99999"])
+def test_a_decimal_below_the_last_digit_of_its_type_is_no_zero(text: str, tmp_path: Path) -> None:
+    schema = pa.schema([("n", pa.decimal128(4, 2))])
+    messages = [f'{{"n":{text}}}'.encode(), f'{{"n":"{text}"}}'.encode(), b'{"n":0.00}']
+    found = run(
+        lambda p, rejects: (
+            p | beam.Create(messages).with_output_types(bytes) | ReadJson(schema=schema, rejects=rejects)
+        ),
+        tmp_path / "bad",
+    )
+    assert len(found.rows) == 1
+    assert [(one["code"], one["field_path"]) for one in found.rejects] == [("wrong_type", "n")] * 2
