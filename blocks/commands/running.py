@@ -149,6 +149,10 @@ def _print_rejects(console: Console, report: RunReport) -> None:
         console.print(Text(f"rejected: {total:,} ({counted})"), soft_wrap=True)
     elif report.rejects is not None:
         console.print(Text("rejected: none"))
+    for one in report.steps:
+        if one.rows_in and not one.rows_out and one.rejected == one.rows_in:
+            warning = f"`{one.name}` rejected every record: is the input what the schema says?"
+            console.print(Text(warning, style="bold red"), soft_wrap=True)
     if report.rejects_at:
         command = python_command(
             "import duckdb",

@@ -1,11 +1,13 @@
 """The rows that a run shows at its end: a terminal is no destination of the policy."""
 
 import pyarrow as pa
+import pytest
 from rich.console import Console
 
-from blocks.commands.running import _sample
+from blocks.commands.running import _sample, print_report
 from blocks.core import labels
 from blocks.core.labels import Masked
+from blocks.snippets.running import RunReport, StepReport
 from blocks.snippets.tables import TableReport
 
 
@@ -26,3 +28,11 @@ def test_the_sample_shows_public_and_masked_columns_and_no_raw_private_one() -> 
     assert "main:12" in text
     assert "7" in text
     assert "2 more columns" in text
+
+
+@pytest.mark.parametrize(("rows_out", "said"), [(0, True), (1, False)])
+def test_a_step_that_rejected_every_record_is_pointed_out(rows_out: int, said: bool) -> None:
+    step = StepReport("feed/ReadJson", "ReadJson", 36, rows_out, 36 - rows_out, 0.1)
+    console = Console(width=200, record=True)
+    print_report(console, RunReport("feed", 1.0, (step,), {"malformed_json": 36 - rows_out}, "", ()))
+    assert ("`feed/ReadJson` rejected every record" in console.export_text()) is said
