@@ -16,7 +16,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from blocks.core.errors import ReadError
 from blocks.reading.json_arrays import ArrayScanner
-from blocks.reading.lines import SPACE, Lines, over, split_lines
+from blocks.reading.lines import SPACE, Lines, TooLarge, over, split_lines
 
 RANGE_BYTES = 64 << 20
 BLOCK_BYTES = 8 << 20
@@ -42,13 +42,6 @@ class FileRange:
     stop: int
     compression: str
     form: str
-
-
-@dataclass(frozen=True)
-class TooLarge:
-    """A record that is longer than allowed and was skipped: where it begins."""
-
-    position: int
 
 
 def match_files(pattern: str) -> list[tuple[str, int]]:

@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from blocks.core.errors import ReadError
-from blocks.reading.lines import MOST_SPACE, SPACE, Lines, from_records
+from blocks.reading.lines import MOST_SPACE, SPACE, Lines, TooLarge, from_records
 
 # The scan needs some 30 bytes for each byte that it looks at.
 _SCAN_BYTES = 1 << 18
@@ -28,14 +28,12 @@ class ArrayScanner:
     def __init__(self, max_record_bytes: int, path: str) -> None:
         self._most, self._path = max_record_bytes, path
 
-    def read(self, handle: IO[bytes], block_bytes: int) -> "Iterator[Lines | Any]":
+    def read(self, handle: IO[bytes], block_bytes: int) -> Iterator[Lines | TooLarge]:
         """The elements, in blocks.
 
         Raises:
           ReadError: there is no array, it does not end, or something follows it; elements before that have been given.
         """
-        from blocks.reading.files import TooLarge
-
         data = handle.read(block_bytes)
         while len(data) < len(_BOM) and (more := handle.read(block_bytes)):
             data += more

@@ -78,6 +78,13 @@ class Lines:
                 waiting += [(middle, stop), (start, middle)]
 
 
+@dataclass(frozen=True)
+class TooLarge:
+    """A record that is longer than allowed and was skipped: where it begins."""
+
+    position: int
+
+
 def concat_lines(parts: list[Lines]) -> Lines:
     """The records of all parts, in order, in one buffer that holds nothing else; copied part by part."""
     if len(parts) == 1:

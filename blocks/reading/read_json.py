@@ -21,9 +21,9 @@ from blocks.core.rejects import REJECT_SCHEMA, REJECTS_TAG, Reject, Rejects, rej
 from blocks.core.schema import read_schema
 from blocks.core.times import check_event_time, earliest
 from blocks.reading.diagnosis import Finding
-from blocks.reading.files import Compression, FileRange, Format, TooLarge, file_ranges, match_files, read_records
+from blocks.reading.files import Compression, FileRange, Format, file_ranges, match_files, read_records
 from blocks.reading.json_parser import BadRecord, JsonParser, Limits
-from blocks.reading.lines import SPACE, Lines, from_records
+from blocks.reading.lines import SPACE, Lines, TooLarge, from_records
 
 VERSION = "1.0.0"
 EVENT_TIME_COLUMN = "event_time"
