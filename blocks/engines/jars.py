@@ -18,9 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from apache_beam.utils.subprocess_server import JavaJarServer
+
 from blocks.core.errors import BlocksError, ConfigError, Problem, all_problems
 
-MAVEN_CENTRAL = "https://repo.maven.apache.org/maven2"
+# Where Beam itself fetches its archives from.
+MAVEN_CENTRAL = str(JavaJarServer.MAVEN_CENTRAL_REPOSITORY)
 FLINK_LOCK = Path(__file__).with_name("flink.lock")
 _TIMEOUT_SECONDS = 60
 _TRIES = 3
