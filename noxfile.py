@@ -59,7 +59,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def slow(session: nox.Session) -> None:
     """Tests that take longer: more generated cases, large inputs, Flink on a real JVM."""
-    install(session, "test", "flink")
+    install(session, "test", "flink", "types")
     environment = _test_environment() | {"BLOCKS_HYPOTHESIS": "new"}
     session.run("pytest", "-m", "slow", *session.posargs, env=environment)
 
