@@ -11,7 +11,7 @@ from rich.text import Text
 
 from blocks.catalog.options import REQUIRED, options_of
 from blocks.catalog.reading import read_catalog
-from blocks.core.schema import describe, read_schema
+from blocks.core.schema import describe, schema_of_option
 
 
 def show_catalog() -> None:
@@ -73,6 +73,4 @@ def show_schema(source: str) -> None:
     Args:
       source: `FILE` or `FILE:NAME`.
     """
-    path, colon, name = source.rpartition(":")
-    schema = read_schema(path, name) if colon and "/" not in name and "\\" not in name else read_schema(source)
-    Console(soft_wrap=True).print(Text(str(describe(schema))))
+    Console(soft_wrap=True).print(Text(str(describe(schema_of_option(source)))))

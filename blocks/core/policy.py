@@ -13,8 +13,7 @@
 The rules, all of them fail closed:
 
 - The most specific pattern decides: the label itself, then the longest `prefix.*`, then `*`. A column with several
-labels
-  gets the strictest of their actions.
+  labels gets the strictest of their actions.
 - A label that a destination does not name does not pass it. An unlabelled column passes unless the destination is
   `protected`; `rejects` is, as soon as any column has a label other than `public`.
 - A destination that the policy does not name takes `public` columns only.

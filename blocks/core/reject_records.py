@@ -29,7 +29,7 @@ class RejectMaker:
       schema: schema of the records, with labels.
       settings: from `Rejects.settings()`; None where a reject stops the pipeline.
       shown_source: what a source is called where the policy does not let its name pass: the pattern that the user
-      wrote.
+        wrote.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class RejectMaker:
           message: what was expected and found, without values.
           field_path: names from the schema only.
           unknown_name: a name from the data at the end of the path; shown as `*` unless the policy lets `field_name`
-          pass.
+            pass.
           source: file or the like; as the policy's label `source` says.
           position: of the record in the source.
           event_time: microseconds since the epoch, that of the record unless given; left out unless the policy lets
-          the event-time column pass as it is.
+            the event-time column pass as it is.
           record: the record as Python values that fit the schema; masked here.
           raw: the record's bytes where it could not be parsed; only an HMAC of them is kept, if the policy says so.
         """

@@ -26,7 +26,7 @@ class Document:
     Attributes:
       data: dicts, lists and scalars.
       file: name for messages.
-      marks: (line, column), from 1, of the value at each path; of the key at `(*path, KEY)` where it has one.
+      marks: (line, column), from 1, of the value at each path; keys have no place of their own.
     """
 
     data: Any

@@ -7,9 +7,6 @@ from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 
 from blocks.core.errors import ColumnError, RejectedRecordError, SchemaError, unknown_column
 
-EVENT_TIME_TYPE = pa.timestamp("us", tz="UTC")
-
-
 _PER_UNIT = {"s": 1_000_000, "ms": 1_000}
 
 

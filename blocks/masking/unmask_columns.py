@@ -24,8 +24,10 @@ class UnmaskColumns(BatchBlock):
     then set it again in the schema). Nested fields of a named column are decrypted too.
     Output: the same rows; the columns have their type before masking, their label, and no mask mark, so that a
     protected destination refuses them again.
-    Rejects: none; a value that the key did not make stops the pipeline. Nulls: stay null.
-    State: none. Cost: follows the number of distinct values of a batch.
+    Rejects: none; a value that the key did not make stops the pipeline.
+    Nulls: stay null.
+    State: none.
+    Cost: follows the number of distinct values of a batch.
 
     Args:
       columns: names of top-level columns; every encrypted one unless given.

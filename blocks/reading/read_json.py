@@ -18,7 +18,7 @@ from blocks.core.errors import BatchTypeError, ColumnError, ConfigError, Problem
 from blocks.core.labels import put, with_event_time
 from blocks.core.reject_records import RejectMaker
 from blocks.core.rejects import REJECT_SCHEMA, REJECTS_TAG, Reject, Rejects, reject_batch, stop_at
-from blocks.core.schema import read_schema
+from blocks.core.schema import schema_of_option
 from blocks.core.times import check_event_time, earliest
 from blocks.reading.diagnosis import Finding
 from blocks.reading.files import Compression, FileRange, Format, file_ranges, match_files, read_records
@@ -104,7 +104,7 @@ class ReadJson(beam.PTransform):
         self._pattern = None if pattern is None else str(pattern)
         self._format, self._compression = format, compression
         self.rejects = rejects
-        self._options = _Options.make(_schema(schema), event_time, strict, Limits(max_record_bytes, max_depth))
+        self._options = _Options.make(schema_of_option(schema), event_time, strict, Limits(max_record_bytes, max_depth))
         self._options.shown_source = self._pattern or "messages"
 
     @property
@@ -165,14 +165,6 @@ def _within(option: str, value: object, most: int, why: str) -> Iterator[Problem
 def _typed(option: str, value: object, kind: Any, expected: str) -> Iterator[Problem]:
     if not isinstance(value, kind):
         yield Problem(f"expected {expected}, got {type(value).__name__}", option, "see the block's documentation")
-
-
-def _schema(source: pa.Schema | str | Path) -> pa.Schema:
-    if isinstance(source, pa.Schema):
-        return source
-    path, colon, name = str(source).rpartition(":")
-    # `C:\schema.yaml` and plain paths have no name after the colon.
-    return read_schema(path, name) if colon and "/" not in name and "\\" not in name else read_schema(source)
 
 
 class _Options:

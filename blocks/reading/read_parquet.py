@@ -21,7 +21,7 @@ from blocks.core.errors import ConfigError, ReadError, SchemaError, nearest
 from blocks.core.labels import with_event_time
 from blocks.core.reject_records import RejectMaker
 from blocks.core.rejects import REJECT_SCHEMA, REJECTS_TAG, Reject, Rejects, reject_batch, stop_at
-from blocks.core.schema import read_schema
+from blocks.core.schema import read_schema, schema_of_option
 from blocks.core.times import check_event_time, earliest
 from blocks.reading.files import match_files
 from blocks.reading.fitting import as_required, cast_rows, missing, nullable, unknown_fields
@@ -105,12 +105,8 @@ class ReadParquet(beam.PTransform):
 
 
 def _schema(source: pa.Schema | str | Path | None, pattern: str) -> pa.Schema:
-    if isinstance(source, pa.Schema):
-        return decode_schema(source)
     if source is not None:
-        path, colon, name = str(source).rpartition(":")
-        named = colon and "/" not in name and "\\" not in name
-        return decode_schema(read_schema(path, name) if named else read_schema(source))
+        return decode_schema(schema_of_option(source))
     first = match_files(pattern)[0][0]
     if Path(first).is_file():
         return decode_schema(read_schema(first) if first.endswith(".parquet") else pq.read_schema(first))

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, Val
 from blocks.catalog.options import REQUIRED, Option, options_of, value_kind
 from blocks.core.errors import BlocksError, Problem, nearest
 from blocks.core.policy import Policy, read_policy
-from blocks.core.schema import read_schema
+from blocks.core.schema import schema_of_option
 from blocks.snippets.parameters import beside, has_missing
 from blocks.snippets.reading import Snippet
 from blocks.snippets.wiring import Place, Step
@@ -112,7 +112,9 @@ class StepBuilder:
         file = self._snippet.document.file
         if option.name in ("schema", "policy") and isinstance(value, str):
             path = beside(file, value)
-            return self._read(step, place, lambda: _schema(path) if option.name == "schema" else read_policy(path))
+            return self._read(
+                step, place, lambda: schema_of_option(path) if option.name == "schema" else read_policy(path)
+            )
         if option.name == "windowfn":
             return self._window(step, value, place)
         if option.name in step.entry.input_files and isinstance(value, str):
@@ -186,12 +188,6 @@ class StepBuilder:
         if kind == "global":
             return window.GlobalWindows()
         return window.FixedWindows(**numbers) if kind == "fixed" else window.SlidingWindows(**numbers)
-
-
-def _schema(source: str) -> Any:
-    path, colon, name = source.rpartition(":")
-    # `C:\\schema.yaml` and plain paths have no name after the colon.
-    return read_schema(path, name) if colon and "/" not in name and "\\" not in name else read_schema(source)
 
 
 def _shown(step: Step) -> str:

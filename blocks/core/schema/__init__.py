@@ -78,6 +78,19 @@ def read_schema(source: str | os.PathLike[str], name: str | None = None) -> pa.S
     return reader.read(path, name, Reading(os.fsdecode(source)))
 
 
+def schema_of_option(source: pa.Schema | str | os.PathLike[str]) -> pa.Schema:
+    """The schema that an option or an argument names: one that is there, `FILE`, or `FILE:NAME` for one of several.
+
+    Raises:
+      SchemaError: as `read_schema`.
+    """
+    if isinstance(source, pa.Schema):
+        return source
+    path, colon, name = os.fsdecode(source).rpartition(":")
+    # `C:\\schema.yaml` and plain paths have no name after the colon.
+    return read_schema(path, name) if colon and "/" not in name and "\\" not in name else read_schema(source)
+
+
 def describe(schema: pa.Schema) -> "Description":
     """A table of a schema: one row a field, nested fields by path; text in a terminal, HTML in a notebook.
 
