@@ -87,7 +87,7 @@ def schema_of_option(source: pa.Schema | str | os.PathLike[str]) -> pa.Schema:
     if isinstance(source, pa.Schema):
         return source
     path, colon, name = os.fsdecode(source).rpartition(":")
-    # `C:\\schema.yaml` and plain paths have no name after the colon.
+    # `C:\schema.yaml` and plain paths have no name after the colon.
     return read_schema(path, name) if colon and "/" not in name and "\\" not in name else read_schema(source)
 
 
