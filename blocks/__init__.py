@@ -9,22 +9,24 @@ from typing import Any
 __version__ = "0.1.0"
 
 
-def load(name: str) -> Any:
+def load(name: str, version: int | str | None = None) -> Any:
     """The class of a block of the catalog.
 
     Args:
       name: as in `blocks catalog`.
+      version: major version; the newest that is not experimental unless given. With a minor (`1.2`), that or a later
+        one of the same major.
 
     Raises:
-      CatalogError: the catalog has no such block, or its class is not there.
+      CatalogError: the catalog has no such block or version, or its class is not there.
 
     Example:
-      >>> load("MaskColumns").__name__
+      >>> load("MaskColumns", version=1).__name__
       'MaskColumns'
     """
     from blocks.catalog.reading import read_catalog
 
-    return read_catalog().block(name).load()
+    return read_catalog().block(name, version).load()
 
 
 def __getattr__(name: str) -> Any:

@@ -17,13 +17,19 @@ def catalog_file() -> Path:
 
 @cache
 def public_names() -> dict[str, str]:
-    """Name to `module:attribute`; of several versions of a block the last in the file."""
+    """Name to `module:attribute`; of several versions of a block the newest that is not experimental."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     with catalog_file().open("rb") as file:
         content = yaml.load(file, Loader=loader)  # noqa: S506 - both are safe loaders
-    return {entry["name"]: entry["class"] for entry in content["blocks"]} | content["names"]
+    # Majors stand in rising order: a later entry replaces an earlier one unless only it is experimental.
+    named: dict[str, dict[str, Any]] = {}
+    for entry in content["blocks"]:
+        before = named.get(entry["name"], entry)
+        if entry["status"] != "experimental" or before["status"] == "experimental":
+            named[entry["name"]] = entry
+    return {name: entry["class"] for name, entry in named.items()} | content["names"]
 
 
 def load_name(name: str) -> Any:

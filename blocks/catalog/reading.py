@@ -1,12 +1,14 @@
 """Reads and validates a catalog as a whole, with the place of every problem."""
 
+import re
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from blocks.catalog.model import Catalog, Entry, Target
+from blocks.catalog.model import COUNTED, Catalog, Entry, Target, numbers
 from blocks.catalog.names import catalog_file
 from blocks.core import strict_yaml
 from blocks.core.errors import CatalogError, Problem, all_problems, nearest
@@ -46,7 +48,7 @@ def _read(path: Path, _changed: int) -> Catalog:
             data = {}
         for key in data:
             if key not in _KEYS:
-                problems.append(Problem(f"unknown key `{key}`", document.where((key,)), nearest(key, _KEYS)))
+                problems.append(Problem(f"unknown key `{key}`", document.where_key((key,)), nearest(key, _KEYS)))
         entries = [
             entry
             for number, content in enumerate(data.get("blocks", ()))
@@ -67,9 +69,13 @@ def _entry(
     title = f"entry `{content.get('name', number + 1)}`"
     for key in [key for key in content if key not in _OPTIONS]:
         del content[key]
-        problems.append(Problem(f"{title}: unknown key `{key}`", document.where((*at, key)), nearest(key, _OPTIONS)))
+        problems.append(
+            Problem(f"{title}: unknown key `{key}`", document.where_key((*at, key)), nearest(key, _OPTIONS))
+        )
     try:
-        return number, Entry.model_validate(content)
+        entry = Entry.model_validate(content)
+        problems.extend(_uncounted(document, at, entry))
+        return number, entry
     except ValidationError as error:
         for one in error.errors():
             path = tuple(part for part in one["loc"] if isinstance(part, str | int))
@@ -78,13 +84,33 @@ def _entry(
     return None
 
 
+def _uncounted(document: strict_yaml.Document, at: tuple[str | int, ...], entry: Entry) -> Iterator[Problem]:
+    """Names of the equation that no trial counts, and trials of one name."""
+    wanted = set(re.findall(r"[a-z_]+", entry.conserves)) - set(COUNTED)
+    seen: set[str] = set()
+    for number, trial in enumerate(entry.trials):
+        place = document.where((*at, "trials", number))
+        for name in sorted(wanted - set(trial.counts)):
+            what = f"entry `{entry.name}`: trial `{trial.name}` does not count `{name}`, which `conserves` names"
+            yield Problem(what, place, f'add counts: {{{name}: "a SQL aggregate over the table input"}}')
+        if trial.name in seen:
+            yield Problem(f"entry `{entry.name}`: two trials are named `{trial.name}`", place, "give them names")
+        seen.add(trial.name)
+
+
 def _message(error: Any) -> tuple[str, str]:
     if error["type"] == "missing":
         return "is missing", "add it"
     if error["type"] == "literal_error":
         return f"is not {error['ctx']['expected']}", "write one of them"
     if error["type"] == "string_pattern_mismatch":
-        form = {"version": "1.0.0", "since": "0.1.0", "class": "package.module:Class", "name": "MaskColumns"}
+        form = {
+            "conserves": "`rows_in = rows_out + rejects`",
+            "version": "1.0.0",
+            "since": "0.1.0",
+            "class": "package.module:Class",
+            "name": "MaskColumns",
+        }
         return "is not of the right form", f"write it as in {form.get(str(error['loc'][-1]), 'other entries')}"
     message = str(error["msg"])
     return message[:1].lower() + message[1:], "see the head of catalog.yaml"
@@ -93,13 +119,19 @@ def _message(error: Any) -> tuple[str, str]:
 def _names(
     document: strict_yaml.Document, content: dict[str, Any], entries: list[tuple[int, Entry]], problems: list[Problem]
 ) -> dict[str, str]:
-    seen: dict[tuple[str, int], int] = {}
+    last: dict[str, Entry] = {}
     for number, entry in entries:
-        key = (entry.name, entry.major)
-        if key in seen:
+        before = last.get(entry.name)
+        if before is not None and before.major == entry.major:
             what = f"two entries of `{entry.name}` with the major version {entry.major}"
             problems.append(Problem(what, document.where(("blocks", number, "name")), "a new major, or one entry"))
-        seen[key] = number
+        elif before is not None and before.major > entry.major:
+            what = f"the version of `{entry.name}` goes down, from {before.version} to {entry.version}"
+            problems.append(Problem(what, document.where(("blocks", number, "version")), "put the newer one last"))
+        elif before is not None and numbers(before.since) > numbers(entry.since):
+            what = f"`{entry.name}` {entry.version} came in {entry.since}, before {before.version} in {before.since}"
+            problems.append(Problem(what, document.where(("blocks", number, "since")), "mend `since`"))
+        last[entry.name] = entry
     for name, target in content.items():
         place = document.where(("names", name))
         if name in {entry.name for _, entry in entries}:

@@ -31,7 +31,8 @@ def stub_text(catalog: Catalog) -> str:
         lines.append(one if len(one) <= 120 else f"from {module} import (\n    {inner},\n)")
     public = sorted([*targets, "__version__", "load"])
     quoted = "\n".join(f'    "{name}",' for name in public)
-    lines.append(f"\n__all__ = [\n{quoted}\n]\n\n__version__: str\n\ndef load(name: str) -> Any: ...")
+    lines.append(f"\n__all__ = [\n{quoted}\n]\n\n__version__: str\n")
+    lines.append("def load(name: str, version: int | str | None = None) -> Any: ...")
     return "\n".join(lines) + "\n"
 
 

@@ -218,7 +218,7 @@ def _parts(document: strict_yaml.Document, problems: list[Problem]) -> dict[str,
     for name, content in document.data.items():
         place = document.where((name,))
         if name not in _PARTS:
-            problems.append(Problem(f"unknown key `{name}`", place, nearest(name, _PARTS)))
+            problems.append(Problem(f"unknown key `{name}`", document.where_key((name,)), nearest(name, _PARTS)))
         elif name == "description":
             if not isinstance(content, str):
                 problems.append(Problem("`description` is text", place, "put it in quotes"))
@@ -267,7 +267,7 @@ def _destination(
         problems.append(Problem("a destination is a mapping", document.where(at), fix))
         content = {}
     problems.extend(
-        Problem(f"unknown option `{key}` of a destination", document.where((*at, key)), nearest(key, known))
+        Problem(f"unknown option `{key}` of a destination", document.where_key((*at, key)), nearest(key, known))
         for key in content
         if key not in known
     )

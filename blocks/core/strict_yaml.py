@@ -1,11 +1,11 @@
 """YAML as configuration: the safe loader, without what makes YAML surprising.
 
-Duplicate keys, tags and aliases that multiply are errors with line and column; every mapping and every value knows
-where it stands, so that a problem found later can be shown at its place.
+Duplicate keys, tags and aliases that multiply are errors with line and column; every key and every value knows where it
+stands, so that a problem found later can be shown at its place.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,14 @@ class Document:
     Attributes:
       data: dicts, lists and scalars.
       file: name for messages.
-      marks: (line, column), from 1, of the value at each path; keys have no place of their own.
+      marks: (line, column), from 1, of the value at each path.
+      keys: (line, column), from 1, of the key that ends each path; a list's positions have none.
     """
 
     data: Any
     file: str
     marks: dict[Path_, tuple[int, int]]
+    keys: dict[Path_, tuple[int, int]] = field(default_factory=dict)
 
     def where(self, path: Path_) -> str:
         """`file:line:column` of a value, or of its nearest ancestor that has a place."""
@@ -40,6 +42,13 @@ class Document:
                 line, column = self.marks[path[:length]]
                 return f"{self.file}:{line}:{column}"
         return self.file
+
+    def where_key(self, path: Path_) -> str:
+        """`file:line:column` of the key that ends a path, for what is wrong with the key and not with its value."""
+        if path in self.keys:
+            line, column = self.keys[path]
+            return f"{self.file}:{line}:{column}"
+        return self.where(path)
 
 
 def load(source: str | Path, *, text: str | None = None, error: type[BlocksError] = ConfigError) -> Document:
@@ -76,14 +85,21 @@ def load(source: str | Path, *, text: str | None = None, error: type[BlocksError
         raise error(f"not YAML: {type(cause).__name__}", where=file, fix="mend the syntax") from None
     with all_problems(file, error) as problems:
         marks: dict[Path_, tuple[int, int]] = {}
-        reader = _Reader(file, marks, problems)
+        keys: dict[Path_, tuple[int, int]] = {}
+        reader = _Reader(file, marks, keys, problems)
         data = reader.value(node, ()) if node is not None else None
-    return Document(data, file, marks)
+    return Document(data, file, marks, keys)
 
 
 class _Reader:
-    def __init__(self, file: str, marks: dict[Path_, tuple[int, int]], problems: list[Problem]) -> None:
-        self._file, self._marks, self._problems = file, marks, problems
+    def __init__(
+        self,
+        file: str,
+        marks: dict[Path_, tuple[int, int]],
+        keys: dict[Path_, tuple[int, int]],
+        problems: list[Problem],
+    ) -> None:
+        self._file, self._marks, self._keys, self._problems = file, marks, keys, problems
         self._constructor = yaml.SafeLoader("")
         self._open: list[int] = []
         self._count = 0
@@ -138,6 +154,7 @@ class _Reader:
             if key in seen:
                 self._add(key_node, f"the key `{key}` stands twice (first in line {seen[key]})", "remove one")
             seen[key] = key_node.start_mark.line + 1
+            self._keys[*path, key] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             yield key, self.value(value_node, (*path, key))
 
     def _check_tag(self, node: yaml.Node, kind: str, plain: str) -> None:

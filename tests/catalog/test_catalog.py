@@ -27,7 +27,10 @@ blocks:
     since: 0.1.0
     takes: [batches]
     gives: batches
+    columns: {gives: {columns: input, labels: masked}}
+    conserves: rows_in = rows_out
     example: {policy: policy.yaml}
+    trials: [{config: {policy: policy.yaml}, input: {id: int64}}]
 names:
   describe: blocks.core.schema:describe
 """
@@ -92,20 +95,20 @@ def test_all_mistakes_are_reported_at_their_places(tmp_path):
         .replace("describe: blocks.core.schema:describe", "describe: schema")
     )
     assert problems_of(write(tmp_path, text)) == [
-        ("entry `MaskColumns`: unknown key `mode`", ":7:11"),
+        ("entry `MaskColumns`: unknown key `mode`", ":7:5"),
         # 1.0 in YAML is a number.
         ("entry `MaskColumns`: version: input should be a valid string", ":3:14"),
         ("entry `MaskColumns`: status: is not 'experimental', 'stable' or 'deprecated'", ":4:13"),
         ("entry `MaskColumns`: class: is not of the right form", ":5:12"),
         ("entry `MaskColumns`: modes: is missing", ":2:5"),
-        ("`describe` has no `module:attribute`", ":15:13"),
+        ("`describe` has no `module:attribute`", ":18:13"),
     ]
 
 
 def test_two_entries_of_one_name_and_major_are_an_error(tmp_path):
     entry = GOOD.split("names:")[0].removeprefix("blocks:\n")
     text = "blocks:\n" + entry + entry.replace("1.0.0", "1.2.0")
-    assert problems_of(write(tmp_path, text)) == [("two entries of `MaskColumns` with the major version 1", ":14:11")]
+    assert problems_of(write(tmp_path, text)) == [("two entries of `MaskColumns` with the major version 1", ":17:11")]
 
 
 def test_two_majors_of_one_name_may_stand_side_by_side(tmp_path):
@@ -114,9 +117,82 @@ def test_two_majors_of_one_name_may_stand_side_by_side(tmp_path):
     assert catalog.block("MaskColumns").version == "2.0.0"
 
 
+def majors(folder: Path, *versions: str) -> Path:
+    entry = GOOD.split("names:")[0].removeprefix("blocks:\n")
+    text = "".join(entry.replace("version: 1.0.0", f"version: {version}") for version in versions)
+    return write(folder, f"blocks:\n{text}names: {{}}\n")
+
+
+def test_a_version_that_goes_down_is_an_error(tmp_path):
+    path = majors(tmp_path, "2.1.0", "1.4.0")
+    assert problems_of(path) == [("the version of `MaskColumns` goes down, from 2.1.0 to 1.4.0", ":18:14")]
+
+
+def test_a_later_major_cannot_have_come_earlier(tmp_path):
+    path = majors(tmp_path, "1.0.0", "2.0.0")
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("since: 0.1.0", "since: 0.3.0", 1), encoding="utf-8")
+    assert problems_of(path) == [("`MaskColumns` 2.0.0 came in 0.1.0, before 1.0.0 in 0.3.0", ":25:12")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "got"),
+    [
+        (("MaskColumns",), "2.3.1"),
+        (("MaskColumns", 1), "1.2.0"),
+        (("MaskColumns", "1"), "1.2.0"),
+        (("MaskColumns", "1.1"), "1.2.0"),
+        (("MaskColumns@2",), "2.3.1"),
+        (("MaskColumns@2.3.1",), "2.3.1"),
+    ],
+)
+def test_a_version_is_asked_for_by_major_or_by_what_it_must_not_be_older_than(tmp_path, asked, got):
+    assert read_catalog(majors(tmp_path, "1.2.0", "2.3.1")).block(*asked).version == got
+
+
+@pytest.mark.parametrize(
+    ("asked", "what", "fix"),
+    [
+        (("MaskColumns", 3), "no version 3 of `MaskColumns`", "there is: MaskColumns@1 (1.2.0), MaskColumns@2 (2.3.1)"),
+        (
+            ("MaskColumns@1.3",),
+            "no version 1.3 of `MaskColumns`",
+            "there is: MaskColumns@1 (1.2.0), MaskColumns@2 (2.3.1)",
+        ),
+        (("MaskColumns@latest",), "`latest` is no version", "write a major, as in MaskColumns@2"),
+        (("MaskColumn@1",), "no block `MaskColumn`", "did you mean `MaskColumns`? there is: MaskColumns"),
+    ],
+)
+def test_a_version_that_is_not_there_is_told_with_those_that_are(tmp_path, asked, what, fix):
+    with pytest.raises(CatalogError) as caught:
+        read_catalog(majors(tmp_path, "1.2.0", "2.3.1")).block(*asked)
+    assert (caught.value.what, caught.value.fix) == (what, fix)
+
+
+def test_a_name_without_a_version_means_no_experimental_major_while_there_is_another(tmp_path):
+    path = majors(tmp_path, "1.2.0", "2.0.0")
+    text = path.read_text(encoding="utf-8")
+    before, _, after = text.rpartition("status: stable")
+    path.write_text(f"{before}status: experimental{after}", encoding="utf-8")
+    catalog = read_catalog(path)
+    assert catalog.block("MaskColumns").version == "1.2.0"
+    assert catalog.block("MaskColumns", version=2).version == "2.0.0"
+
+
+def test_every_name_of_an_equation_is_counted_by_every_trial(tmp_path):
+    path = write(tmp_path, GOOD.replace("rows_in = rows_out", "rows_in = rows_out + dropped"))
+    what = "entry `MaskColumns`: trial `plain` does not count `dropped`, which `conserves` names"
+    assert problems_of(path) == [(what, ":16:14")]
+
+
+def test_an_equation_of_another_form_is_an_error(tmp_path):
+    path = write(tmp_path, GOOD.replace("rows_in = rows_out", "'rows_in == rows_out'"))
+    assert problems_of(path) == [("entry `MaskColumns`: conserves: is not of the right form", ":14:16")]
+
+
 def test_a_block_that_is_a_name_too_is_an_error(tmp_path):
     text = GOOD + "  MaskColumns: blocks.core.schema:describe\n"
-    assert problems_of(write(tmp_path, text)) == [("`MaskColumns` is a block and a name", ":16:16")]
+    assert problems_of(write(tmp_path, text)) == [("`MaskColumns` is a block and a name", ":19:16")]
 
 
 def test_a_missing_class_says_what_the_module_has(tmp_path):

@@ -122,6 +122,24 @@ def read(path: Path, name: str | None, reading: Reading) -> pa.Schema:
         raise reading.stop(
             "expected a mapping with `fields` or `schemas`", Place(), "write `fields:` and a list of them"
         )
+    return _schema(document, name, reading)
+
+
+def of_columns(columns: Mapping[str, Any], where: str) -> pa.Schema:
+    """The schema of a mapping of names to types, or to what a field of the form has beside its name.
+
+    Args:
+      columns: `{id: int64, email: {type: string, label: pii.email}}`.
+      where: of the mapping, for messages.
+
+    Raises:
+      SchemaError: as `read`.
+    """
+    fields = [{"name": name, **(one if isinstance(one, Mapping) else {"type": one})} for name, one in columns.items()]
+    return _schema(Document({"fields": fields}, where, {}), None, Reading(where))
+
+
+def _schema(document: Document, name: str | None, reading: Reading) -> pa.Schema:
     forms = _Forms(document, reading)
     many = forms.validated(ManyForm if "schemas" in document.data else OneForm)
     if isinstance(many, ManyForm):
