@@ -32,6 +32,11 @@ from blocks.masking.mask_columns import MaskColumns as MaskColumns
 from blocks.masking.unmask_columns import UnmaskColumns as UnmaskColumns
 from blocks.reading.read_json import ReadJson as ReadJson
 from blocks.reading.read_parquet import ReadParquet as ReadParquet
+from blocks.shaping.cast_columns import CastColumns as CastColumns
+from blocks.shaping.rename_columns import RenameColumns as RenameColumns
+from blocks.shaping.sample_rows import SampleRows as SampleRows
+from blocks.shaping.select_columns import SelectColumns as SelectColumns
+from blocks.shaping.split_rows import Split as Split, SplitRows as SplitRows, split_of as split_of
 from blocks.writing.orphans import remove_orphans as remove_orphans
 from blocks.writing.warehouse import WriteWarehouse as WriteWarehouse, read_table as read_table
 
@@ -43,6 +48,7 @@ __all__ = [
     "BatchType",
     "BatchTypeError",
     "BlocksError",
+    "CastColumns",
     "CatalogError",
     "ColumnError",
     "ConfigError",
@@ -62,8 +68,13 @@ __all__ = [
     "RejectMaker",
     "RejectedRecordError",
     "Rejects",
+    "RenameColumns",
+    "SampleRows",
     "SchemaError",
+    "SelectColumns",
     "SnippetError",
+    "Split",
+    "SplitRows",
     "StepMetrics",
     "UnionBatches",
     "UnmaskColumns",
@@ -78,6 +89,7 @@ __all__ = [
     "read_table",
     "register_key_source",
     "remove_orphans",
+    "split_of",
     "write_schema",
 ]
 

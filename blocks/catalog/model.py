@@ -59,6 +59,7 @@ class Added(_Part):
       only: option that says which of that schema's.
       but: option that names those of that schema that are not.
       prefix: option, text in front of their names.
+      of: option that names the columns that the one column is made of, whose labels it has; none unless given.
       type: of the one column, as `blocks.parse_type` reads it.
       label: of the one column; empty for none.
       path: option without which, and without a dotted path in which, it is not added.
@@ -71,6 +72,7 @@ class Added(_Part):
     only: Word | None = None
     but: Word | None = None
     prefix: Word | None = None
+    of: Word | None = None
     type: str = ""
     label: str = ""
     path: Word | None = None
@@ -129,6 +131,7 @@ class Trial(_Part):
       config: of the block.
       input: schema of the input, `FILE:NAME` or a mapping of column names to types or `{type, label, ...}`.
       values: column to the values that its rows are drawn from; others are made from the type.
+      bad: column to values that make the block reject a row, for blocks that take batches and reject.
       counts: name in the equation of conservation to a SQL aggregate over the input (table `input`).
       before: steps (`{type, config}`) that the input goes through first, such as masking.
 
@@ -139,6 +142,7 @@ class Trial(_Part):
     config: dict[str, Any]
     input: str | dict[str, Any]
     values: dict[str, list[Any]] = {}
+    bad: dict[str, list[Any]] = {}
     counts: dict[str, str] = {}
     before: tuple[Before, ...] = ()
 
