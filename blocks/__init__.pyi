@@ -27,16 +27,24 @@ from blocks.core.reject_records import RejectMaker as RejectMaker
 from blocks.core.rejects import REJECT_SCHEMA as REJECT_SCHEMA, Reject as Reject, Rejects as Rejects
 from blocks.core.schema import describe as describe, read_schema as read_schema, write_schema as write_schema
 from blocks.core.windows import WindowRows as WindowRows
+from blocks.engines.errors import EngineError as EngineError
+from blocks.engines.jars import JarError as JarError
 from blocks.flattening.records import FlattenRecords as FlattenRecords
 from blocks.masking.mask_columns import MaskColumns as MaskColumns
 from blocks.masking.unmask_columns import UnmaskColumns as UnmaskColumns
 from blocks.reading.read_json import ReadJson as ReadJson
 from blocks.reading.read_parquet import ReadParquet as ReadParquet
 from blocks.shaping.cast_columns import CastColumns as CastColumns
+from blocks.shaping.check_rows import CheckRows as CheckRows
+from blocks.shaping.compute_columns import ComputeColumns as ComputeColumns
+from blocks.shaping.deduplicate_rows import DeduplicateRows as DeduplicateRows
+from blocks.shaping.filter_rows import FilterRows as FilterRows
+from blocks.shaping.join_table import JoinTable as JoinTable
 from blocks.shaping.rename_columns import RenameColumns as RenameColumns
 from blocks.shaping.sample_rows import SampleRows as SampleRows
 from blocks.shaping.select_columns import SelectColumns as SelectColumns
 from blocks.shaping.split_rows import Split as Split, SplitRows as SplitRows, split_of as split_of
+from blocks.snippets.expansion.service import ServiceError as ServiceError
 from blocks.writing.orphans import remove_orphans as remove_orphans
 from blocks.writing.warehouse import WriteWarehouse as WriteWarehouse, read_table as read_table
 
@@ -50,10 +58,17 @@ __all__ = [
     "BlocksError",
     "CastColumns",
     "CatalogError",
+    "CheckRows",
     "ColumnError",
+    "ComputeColumns",
     "ConfigError",
     "ConflictError",
+    "DeduplicateRows",
+    "EngineError",
+    "FilterRows",
     "FlattenRecords",
+    "JarError",
+    "JoinTable",
     "MaskColumns",
     "MaskKeyError",
     "Outcome",
@@ -72,6 +87,7 @@ __all__ = [
     "SampleRows",
     "SchemaError",
     "SelectColumns",
+    "ServiceError",
     "SnippetError",
     "Split",
     "SplitRows",

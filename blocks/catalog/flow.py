@@ -157,10 +157,10 @@ def _kept(entry: Entry, config: Mapping[str, Any], inputs: Sequence[Sequence[str
 def _added(added: Added, config: Mapping[str, Any], inputs: Sequence[Sequence[str]]) -> dict[str, Origin]:
     if added.path and "." not in str(config.get(added.path) or ""):
         return {}
-    if added.name:
-        return {added.name: Origin("computed")}
-    if added.named_by:
-        return {name: Origin("computed") for name in _list(config.get(added.named_by))}
+    if added.name or added.named_by:
+        made_of = tuple((0, column) for column in _list(config.get(added.of)) if added.of)
+        named = [added.name] if added.name else _list(config.get(added.named_by))
+        return {name: Origin("computed", made_of) for name in named}
     if added.expressions:
         own = set(inputs[0]) if inputs else set()
         return {
@@ -174,7 +174,9 @@ def _added(added: Added, config: Mapping[str, Any], inputs: Sequence[Sequence[st
     else:
         names, number = (inputs[1], 1) if len(inputs) > 1 else ((), None)
     only = _list(config.get(added.only)) if added.only else []
-    but = set(_list(config.get(added.but))) if added.but else set()
+    left_out = config.get(added.but) if added.but else None
+    # A mapping is from the rows' columns to those of the table.
+    but = set(map(str, left_out.values())) if isinstance(left_out, Mapping) else set(_list(left_out))
     return {
         prefix + name: Origin("joined", () if number is None else ((number, name),))
         for name in names

@@ -165,7 +165,8 @@ class Entry(_Part):
       gives: what its output is; `tables` ends a pipeline.
       columns: the columns, types and labels that it needs and gives.
       conserves: equation of rows, such as `rows_in = rows_out + rejects`.
-      destinations: where it puts data, of those that a policy names.
+      destinations: where it puts rows of its input, of those that a policy names.
+      sometimes: destinations that only some configs or inputs lead to, which the block itself checks.
       input_files: options that name files to read; in a snippet they are relative to its file.
       example: a config that builds it.
       trials: configs and inputs on which it is tried.
@@ -186,6 +187,7 @@ class Entry(_Part):
     columns: Columns
     conserves: Equation
     destinations: tuple[Literal[DESTINATIONS], ...] = ()  # type: ignore[valid-type]
+    sometimes: tuple[Literal[DESTINATIONS], ...] = ()  # type: ignore[valid-type]
     input_files: tuple[str, ...] = ()
     example: dict[str, Any]
     trials: Annotated[tuple[Trial, ...], Field(min_length=1)]

@@ -79,7 +79,10 @@ class BatchBlock(beam.PTransform, ABC):
 
     @abstractmethod
     def batch_function(self, schema: pa.Schema) -> Callable[[pa.RecordBatch], BatchOutput | Outcome]:
-        """Makes, once per worker, the function over batches of this schema."""
+        """Makes, once per worker, the function over batches of this schema.
+
+        Where it has a method `finish_bundle()`, that is called at the end of each bundle.
+        """
 
     def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
         """Applies the block.
@@ -136,6 +139,11 @@ class _BatchDoFn(beam.DoFn):
                 # Rows may be gone, the earliest one among them; only a block that keeps all rows keeps the timestamp.
                 at = None if self._block.keeps_rows and piece is part else earliest(piece, self._event_time)
                 yield piece if at is None else stamped(piece, max(at, timestamp), window)
+
+    def finish_bundle(self) -> None:
+        finish = getattr(self._function, "finish_bundle", None)
+        if finish is not None:
+            finish()
 
     def _produced(self, rows: BatchOutput) -> Iterator[pa.RecordBatch]:
         """The batches one by one, never all at once: an explosion may be far larger than its input."""

@@ -75,55 +75,96 @@ def _rebuild(cls: type[BlocksError], what: str, where: str, fix: str, problems: 
 
 
 class ConfigError(BlocksError, ValueError):
-    """An option that is missing, misspelt, of the wrong type or out of range."""
+    """An option that is missing, misspelt, of the wrong type or out of range.
+
+    To do: mend every option that the message lists; `blocks show NAME` prints those of a block.
+    """
 
 
 class PolicyError(ConfigError):
-    """A policy file that cannot be used."""
+    """A policy file that cannot be used.
+
+    To do: mend the policy file at the lines that the message names; the methods and their options are in the
+    documents under Policy.
+    """
 
 
 class CatalogError(ConfigError):
-    """A catalog entry that cannot be used, or a name that the catalog does not have."""
+    """A catalog entry that cannot be used, or a name that the catalog does not have.
+
+    To do: use a name or version that the message lists; where the entry itself is wrong, mend `catalog.yaml`.
+    """
 
 
 class SnippetError(ConfigError):
-    """A pipeline in YAML that cannot be built."""
+    """A pipeline in YAML that cannot be built.
+
+    To do: run `blocks check FILE`, which lists all mistakes of a snippet with line and column.
+    """
 
 
 class SchemaError(BlocksError, ValueError):
-    """A schema that cannot be read, or a type that the other side cannot hold."""
+    """A schema that cannot be read, or a type that the other side cannot hold.
+
+    To do: mend the schema file; `blocks describe FILE:NAME` shows what it says.
+    """
 
 
 class ColumnError(SchemaError):
-    """A column that is not there, or two columns of one name."""
+    """A column that is not there, or two columns of one name.
+
+    To do: use one of the columns that the message lists; `blocks explain FILE` shows those of every step.
+    """
 
 
 class BatchTypeError(BlocksError, TypeError):
-    """A PCollection that is not made of batches, or an edge on which Beam would pickle batches."""
+    """A PCollection that is not made of batches, or an edge on which Beam would pickle batches.
+
+    To do: declare what a step gives (`.with_output_types(blocks.BatchType(schema))`), or put `AsBatches` or
+    `AsRows` between.
+    """
 
 
 class PrivacyError(BlocksError):
-    """A labelled column on its way to a place that must not hold it."""
+    """A labelled column on its way to a place that must not hold it.
+
+    To do: put `MaskColumns` before the place that the message names, or decide in the policy what the label gets there.
+    """
 
 
 class MaskKeyError(BlocksError):
-    """A mask key that cannot be read, or is too short."""
+    """A mask key that cannot be read, or is too short.
+
+    To do: give every worker the key that the policy names, at least 16 bytes; make one with `openssl rand -hex 32`.
+    """
 
 
 class RejectedRecordError(BlocksError, ValueError):
-    """A bad record in a pipeline without `rejects=`."""
+    """A bad record in a pipeline without `rejects=`.
+
+    To do: give the pipeline a place for rejects (`rejects=`, or `rejects:` in a snippet), or mend the record.
+    """
 
 
 class ReadError(BlocksError, OSError):
-    """Input files that are not there or cannot be read."""
+    """Input files that are not there or cannot be read.
+
+    To do: look at path and permissions; a file that is cut short has to be delivered again.
+    """
 
 
 class WarehouseError(BlocksError, OSError):
-    """A table or a data file that could not be written; nothing of the run is visible."""
+    """A table or a data file that could not be written; nothing of the run is visible.
+
+    To do: look at space, permissions and the catalog's address, then run again: nothing of this run is in the table.
+    """
 
 
 class ConflictError(WarehouseError):
-    """Another writer changed the same rows; nothing of this run is visible."""
+    """Another writer changed the same rows; nothing of this run is visible.
+
+    To do: run again; it then sees what the other writer did.
+    """
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -15,15 +15,16 @@ import pyarrow as pa
 from blocks.reading.conversions import epoch_times, parse_base64, parse_date, parse_rfc_3339, parse_time
 from blocks.reading.json_plan import EPOCH_TYPE, Node
 
-CODES = {
-    "malformed_json": "not JSON (RFC 8259): syntax, invalid UTF-8, NaN or infinity, a field of the schema given twice",
-    "wrong_type": "a field has a value that does not fit its type",
-    "missing_field": "a required field is missing or null",
-    "unknown_field": "a field that the schema does not have (only with strict=True)",
-    "bad_event_time": "the event time is missing, null or no time",
-    "too_large": "the record has more than max_record_bytes",
-    "too_deep": "the record is nested deeper than max_depth",
-}
+# What each means is in `blocks.core.reject_codes`.
+CODES = (
+    "malformed_json",
+    "wrong_type",
+    "missing_field",
+    "unknown_field",
+    "bad_event_time",
+    "too_large",
+    "too_deep",
+)
 
 
 @dataclass

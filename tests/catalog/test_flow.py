@@ -78,6 +78,8 @@ def test_a_table_that_is_joined_brings_its_columns_with_a_prefix():
     told = flow(joined, {"prefix": "m_", "on": "id"}, [["id", "a"], ["id", "name", "city"]])
     assert list(told.columns) == ["id", "a", "m_name", "m_city"]
     assert told.columns["m_name"] == Origin("joined", ((1, "name"),))
+    mapped = {"prefix": "m_", "on": {"merchant": "id"}}
+    assert list(flow(joined, mapped, [["merchant"], ["id", "name"]]).columns) == ["merchant", "m_name"]
     assert list(flow(joined, {"columns": ["city"]}, [["a"], ["id", "city"]]).columns) == ["a", "city"]
 
 
@@ -125,7 +127,9 @@ def test_a_column_that_must_be_masked_in_one_way_is_told():
 def test_leaks_are_told_from_the_destinations_of_an_entry():
     schema = pa.schema([pa.field("email", pa.string(), metadata={"blocks.label": "pii.email"}), ("n", pa.int64())])
     told = list(leaks(CATALOG.block("WriteWarehouse"), [schema], read_policy(POLICY)))
-    assert [(one.where, one.what) for one in told] == [("field `email`", "label pii.email must go through redact first")]
+    assert [(one.where, one.what) for one in told] == [
+        ("field `email`", "label pii.email must go through redact first")
+    ]
     assert not list(leaks(CATALOG.block("WindowRows"), [schema], read_policy(POLICY)))
 
 
