@@ -5,6 +5,7 @@ first, because pip takes minutes to resolve Beam.
 """
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,9 @@ nox.options.sessions = ["tests"]
 ROOT = Path(__file__).parent
 DEMO = ROOT / "demo-output"
 EVENTS = "1000000"
+# Read without a library: this file runs before anything is installed.
+CATALOG = (ROOT / "catalog.yaml").read_text(encoding="utf-8")
+BLOCKS = sorted(set(re.findall(r"^  - name: (\w+)$", CATALOG, re.MULTILINE)))
 
 
 def install(session: nox.Session, *groups: str) -> None:
@@ -57,11 +61,42 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("name", BLOCKS, ids=BLOCKS)
+def block(session: nox.Session, name: str) -> None:
+    """What every block promises, for one block of the catalog: `nox -s "block(MaskColumns)"`."""
+    install(session, "test")
+    paths = ("tests/conformance", "tests/testing/test_recorded_outputs.py")
+    session.run("pytest", *paths, "-k", f"{name}-", *session.posargs, env=_test_environment())
+
+
+@nox.session
+def record(session: nox.Session) -> None:
+    """Records what blocks give, under tests/recorded; never those of a released version again: `-- MaskColumns`."""
+    install(session)
+    session.run("python", "-m", "blocks.testing.recording", *session.posargs, env=_test_environment())
+
+
+@nox.session
 def slow(session: nox.Session) -> None:
-    """Tests that take longer: more generated cases, large inputs, Flink on a real JVM."""
-    install(session, "test", "flink", "types")
+    """Tests that take longer: more generated cases, larger inputs."""
+    install(session, "test", "types")
     environment = _test_environment() | {"BLOCKS_HYPOTHESIS": "new"}
-    session.run("pytest", "-m", "slow", *session.posargs, env=environment)
+    marks = "slow and not flink and not jvm and not docs"
+    session.run("pytest", "-m", marks, "-n", _workers(), *session.posargs, env=environment)
+
+
+@nox.session
+def engines(session: nox.Session) -> None:
+    """Flink on a real JVM: the demo gives the same tables as here, also where a worker is killed."""
+    install(session, "test", "flink")
+    session.run("pytest", "tests/engines", "-m", "flink", *session.posargs, env=_test_environment())
+
+
+@nox.session
+def jvm(session: nox.Session) -> None:
+    """A Java and a Scala pipeline, compiled here, that use blocks by name."""
+    install(session, "test", "flink")
+    session.run("pytest", "tests/engines", "-m", "jvm", *session.posargs, env=_test_environment())
 
 
 @nox.session
@@ -82,9 +117,16 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The block reference under docs/, made from catalog and docstrings; `-- --check` only compares."""
-    install(session)
-    session.run("python", "-m", "blocks.catalog.reference", *session.posargs)
+    """The site in build/site: reference (`-- --check` only compares it), warnings as errors, links, a real browser."""
+    _chromium(session)
+    install(session, "docs", "test")
+    site = ROOT / "build" / "site"
+    shutil.rmtree(site, ignore_errors=True)
+    session.run("python", "-m", "blocks.catalog.reference", *session.posargs, env=_test_environment())
+    session.run("sphinx-build", "-W", "--keep-going", "-n", "-q", "docs", str(site))
+    session.run("python", "docs/check_links.py", str(site))
+    environment = _test_environment() | {"BLOCKS_SITE": str(site), "BLOCKS_REQUIRE_CHROMIUM": "1"}
+    session.run("pytest", "tests/docs", "-m", "docs", env=environment)
 
 
 @nox.session
@@ -92,6 +134,17 @@ def bench(session: nox.Session) -> None:
     """Side by side with what a user would write instead; prints tables and writes JSON. Takes a while."""
     install(session, "bench")
     session.run("python", "benchmarks/main_job.py", *session.posargs)
+
+
+def _chromium(session: nox.Session) -> None:
+    """Makes sure that there is a browser to look at the site with, and the fonts of the kept picture."""
+    if shutil.which("chromium") or shutil.which("google-chrome"):
+        return
+    packages = ("chromium", "fonts-dejavu-core")
+    if os.geteuid() != 0:
+        session.error(f"apt-get install --no-install-recommends {' '.join(packages)}")
+    session.run("apt-get", "update", "-qq", external=True)
+    session.run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages, external=True)
 
 
 def _workers() -> str:
