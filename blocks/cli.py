@@ -30,6 +30,9 @@ Set = Annotated[
 ]
 From = Annotated[str | None, typer.Option("--from", metavar="DATE", help="The parameter `from` of the snippet.")]
 To = Annotated[str | None, typer.Option("--to", metavar="DATE", help="The parameter `to` of the snippet.")]
+State = Annotated[
+    Path | None, typer.Option("--state", metavar="FILE", help="What the last run left behind; in .blocks/plans if not.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; it may show values of records.")]
 
 
@@ -39,23 +42,123 @@ def run(
     set_: Set = None,
     from_: From = None,
     to: To = None,
-    runner: Annotated[str, typer.Option("--runner", help="Where it runs: local.")] = "local",
+    runner: Annotated[
+        str, typer.Option("--runner", help="Where it runs: local, prism, flink, spark or dataflow.")
+    ] = "local",
+    flink_master: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="A Flink cluster; without it, one in a process here.")
+    ] = None,
+    flink_memory: Annotated[str | None, typer.Option(help="Heap of the Flink job server, as 2g.")] = None,
+    job_endpoint: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="A job server that runs already, for spark or flink.")
+    ] = None,
+    environment_type: Annotated[
+        str | None, typer.Option(help="Where workers run: LOOPBACK, DOCKER, PROCESS or EXTERNAL.")
+    ] = None,
+    environment_config: Annotated[
+        str | None, typer.Option(help="The image, the command, or HOST:PORT of the worker pool.")
+    ] = None,
+    prism_location: Annotated[Path | None, typer.Option(help="The program `prism`.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="A pipeline option of Beam; may be repeated."),
+    ] = None,
+    state: State = None,
     debug: Debug = False,
 ) -> None:
     """Run a snippet, and report rows, rejects, times and tables."""
     with shown_errors(debug):
         from blocks.commands.running import run_snippet
+        from blocks.engines import EngineOptions
 
-        run_snippet(file, set_ or (), from_, to, runner)
+        given = EngineOptions(
+            flink_master=flink_master,
+            flink_memory=flink_memory,
+            job_endpoint=job_endpoint,
+            environment_type=environment_type,
+            environment_config=environment_config,
+            prism_location=prism_location,
+            options=tuple(option or ()),
+        )
+        run_snippet(file, set_ or (), from_, to, runner, given, state)
 
 
 @app.command()
-def check(file: File, set_: Set = None, from_: From = None, to: To = None, debug: Debug = False) -> None:
+def check(
+    file: File,
+    set_: Set = None,
+    from_: From = None,
+    to: To = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings are mistakes.")] = False,
+    debug: Debug = False,
+) -> None:
     """Build a snippet without running it, and report every mistake at its place."""
     with shown_errors(debug):
-        from blocks.commands.running import check_snippet
+        from blocks.commands.running import check_file
 
-        check_snippet(file, set_ or (), from_, to)
+        check_file(file, set_ or (), from_, to, strict)
+
+
+@app.command()
+def explain(
+    file: File,
+    set_: Set = None,
+    from_: From = None,
+    to: To = None,
+    form: Annotated[str, typer.Option("--format", help="text or mermaid.")] = "text",
+    whole: Annotated[bool, typer.Option("--all", help="Every column, also those that stay as they are.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Show what each step does to columns and labels, and where it puts data."""
+    with shown_errors(debug):
+        from blocks.commands.explaining import explain_file
+
+        explain_file(file, set_ or (), from_, to, form, whole)
+
+
+@app.command("test")
+def run_tests(
+    file: File,
+    set_: Set = None,
+    from_: From = None,
+    to: To = None,
+    only: Annotated[str, typer.Option("-k", metavar="TEXT", help="Only tests with this in their name.")] = "",
+    debug: Debug = False,
+) -> None:
+    """Run the tests of a snippet, in batch and as a stream."""
+    with shown_errors(debug):
+        from blocks.commands.testing import run_tests_of
+
+        run_tests_of(file, set_ or (), from_, to, only)
+
+
+@app.command()
+def plan(
+    file: File,
+    set_: Set = None,
+    from_: From = None,
+    to: To = None,
+    state: State = None,
+    debug: Debug = False,
+) -> None:
+    """Show which stages changed since the last run, why, and what a run will rewrite."""
+    with shown_errors(debug):
+        from blocks.commands.planning import plan_file
+
+        plan_file(file, set_ or (), from_, to, state)
+
+
+@app.command()
+def doctor(
+    policy: Annotated[Path | None, typer.Option(metavar="FILE", help="A policy whose keys to look for.")] = None,
+    network: Annotated[bool, typer.Option("--network", help="Ask the Maven repository too.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Look at the environment, and say what to do about what is not right."""
+    with shown_errors(debug):
+        from blocks.commands import doctor as examining
+
+        examining.doctor(policy, network)
 
 
 @app.command()
@@ -77,6 +180,15 @@ def show(name: Annotated[str, typer.Argument(help="A block of the catalog.")], d
 
 
 @app.command()
+def providers(debug: Debug = False) -> None:
+    """Print the listing with which plain Beam YAML can use the blocks."""
+    with shown_errors(debug):
+        from blocks.snippets.beam_yaml import listing
+
+        print(listing(), end="")
+
+
+@app.command()
 def describe(
     schema: Annotated[str, typer.Argument(metavar="FILE[:NAME]", help="A schema file, and a name in it.")],
     debug: Debug = False,
@@ -86,6 +198,41 @@ def describe(
         from blocks.commands.showing import show_schema
 
         show_schema(schema)
+
+
+@app.command("new-block")
+def new_block(
+    name: Annotated[str, typer.Argument(help="A verb and what it is done to, such as BucketAmounts.")],
+    folder: Annotated[Path, typer.Option("--folder", help="The repository.")] = Path(),
+    package: Annotated[str | None, typer.Option("--package", help="Where the module goes, such as our_blocks.")] = None,
+    catalog_: Annotated[Path | None, typer.Option("--catalog", help="The catalog file in the repository.")] = None,
+    tests: Annotated[Path | None, typer.Option("--tests", help="The folder for the test in the repository.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Write the module, catalog entry and test of a new block, which pass as they are."""
+    with shown_errors(debug):
+        from blocks.commands.new_block import show_new_block
+
+        show_new_block(name, folder, package, catalog_, tests)
+
+
+@app.command("expansion-service")
+def expansion_service(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any that is free.")] = 0,
+    host: Annotated[str, typer.Option(help="Interface to listen on.")] = "localhost",
+    environment_type: Annotated[
+        str | None, typer.Option(help="Where blocks run: DOCKER, EXTERNAL or PROCESS; a worker in it unless given.")
+    ] = None,
+    environment_config: Annotated[
+        str | None, typer.Option(help="The image, HOST:PORT of the worker pool, or the command.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Serve the blocks to pipelines in Java, Scala and other languages (docs/other-languages.md)."""
+    with shown_errors(debug):
+        from blocks.commands.expansion import serve
+
+        serve(port, host, environment_type, environment_config)
 
 
 @simulate.command("partner-events")

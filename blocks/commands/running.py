@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+import typer
 from rich import box
 from rich.console import Console
 from rich.live import Live
@@ -16,10 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from blocks.commands.failing import RunFailed
+from blocks.commands.fetching import shown_fetching
 from blocks.core import labels
 from blocks.core.errors import BlocksError, Problem, SnippetError, all_problems
-from blocks.engines import engine
-from blocks.snippets.building import build
+from blocks.engines import EngineOptions, choose, engine
+from blocks.snippets.building import build, check_snippet, mistakes
+from blocks.snippets.plan import stages, state_file, write_state
 from blocks.snippets.running import RunReport, StepReport, run, step_reports
 from blocks.snippets.tables import TableReport, python_command
 
@@ -27,26 +30,63 @@ _LINE_SECONDS = 5.0
 _SHOWN_COLUMNS, _SHOWN_CHARACTERS = 5, 19
 
 
-def check_snippet(file: Path, settings: Iterable[str], start: str | None, end: str | None) -> None:
-    """Builds a snippet and says that it can run, or raises every problem."""
-    built = build(file, parameters(settings, start, end), runner=engine())
-    steps = len(built.steps)
-    Console().print(f"{file}: {steps} {'step' if steps == 1 else 'steps'}, no problems", markup=False, highlight=False)
+def check_file(file: Path, settings: Iterable[str], start: str | None, end: str | None, strict: bool = False) -> None:
+    """Builds a snippet and says that it can run, or raises every problem.
+
+    Args:
+      file: a snippet.
+      settings: `NAME=VALUE` texts.
+      start: the parameter `from`.
+      end: the parameter `to`.
+      strict: warnings are problems.
+
+    Raises:
+      SnippetError: every problem, each with file, line and column.
+    """
+    found = check_snippet(file, parameters(settings, start, end), runner=engine())
+    problems = (*found.problems, *(found.warnings if strict else ()))
+    for warning in () if strict else found.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    if problems or found.built is None:
+        raise mistakes(file, problems)
+    steps = len(found.built.steps)
+    told = "no problems" if not found.warnings else f"no problems, {counted(len(found.warnings), 'warning')}"
+    Console().print(f"{file}: {counted(steps, 'step')}, {told}", markup=False, highlight=False, soft_wrap=True)
 
 
-def run_snippet(file: Path, settings: Iterable[str], start: str | None, end: str | None, runner: str) -> None:
-    """Runs a snippet with progress, and prints the report."""
+def counted(number: int, word: str) -> str:
+    """`1 step`, `2 steps`."""
+    return f"{number:,} {word}" + ("" if number == 1 else "s")
+
+
+def run_snippet(
+    file: Path,
+    settings: Iterable[str],
+    start: str | None,
+    end: str | None,
+    runner: str,
+    given: EngineOptions | None = None,
+    state: Path | None = None,
+) -> None:
+    """Runs a snippet with progress, prints the report, and leaves behind what `blocks plan` compares with."""
     console = Console()
-    chosen = engine(runner)
-    built = build(file, parameters(settings, start, end), runner=chosen)
+    chosen = choose(runner, given or EngineOptions(), shown_fetching(console))
+    built = build(file, parameters(settings, start, end), runner=chosen.runner, options=chosen.options)
+    for warning in built.warnings:
+        typer.echo(f"warning: {warning}", err=True)
     if built.snippet.description:
         console.print(Text(f"{built.snippet.name}: {built.snippet.description.strip()}"))
     try:
-        with progress(console, lambda: step_reports(built, chosen.counts())):
+        with chosen, progress(console, lambda: step_reports(built, chosen.counts())):
             report = run(built, chosen.counts)
     except BlocksError as error:
         raise RunFailed from error
     print_report(console, report)
+    try:
+        write_state(state or state_file(file), stages(built))
+    except BlocksError as error:
+        # The run itself succeeded.
+        typer.echo(f"warning: {error}", err=True)
 
 
 def parameters(settings: Iterable[str], start: str | None, end: str | None) -> dict[str, str]:

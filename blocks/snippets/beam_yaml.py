@@ -29,8 +29,8 @@ import yaml
 from blocks.catalog.model import Catalog, Entry
 from blocks.catalog.options import options_of
 from blocks.catalog.reading import read_catalog
+from blocks.core import batches
 from blocks.core.batch_type import BatchType
-from blocks.core.batches import AsBatches, AsRows
 from blocks.core.errors import ConfigError, Problem, all_problems
 from blocks.snippets.expansion.served import OUTPUT, REJECTS, ServedBlock
 
@@ -76,15 +76,17 @@ class YamlBlock(ServedBlock):
         given = self._served.input_schema
         schema = given.get(tag) if isinstance(given, Mapping) else given
         if takes_batches or schema is not None:
-            pcoll = pcoll | f"Batches of {tag}" >> AsBatches(schema)
+            pcoll = pcoll | f"Batches of {tag}" >> batches.AsBatches(schema)
         return (
-            pcoll if takes_batches or schema is None else pcoll | f"Rows of {tag}" >> AsRows(self._served.rows_policy)
+            pcoll
+            if takes_batches or schema is None
+            else pcoll | f"Rows of {tag}" >> batches.AsRows(self._served.rows_policy)
         )
 
     def _rows(self, tag: str, output: beam.PCollection) -> Any:
         if not isinstance(output.element_type, BatchType) or (self._batches_out and tag != REJECTS):
             return output
-        return output | f"Rows of {tag}" >> AsRows(self._served.rows_policy)
+        return output | f"Rows of {tag}" >> batches.AsRows(self._served.rows_policy)
 
 
 def _handling_problems(entry: Entry, config: Mapping[str, Any], handling: Any) -> list[Problem]:

@@ -2,22 +2,55 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
+from blocks.catalog.model import Entry
 from blocks.catalog.options import REQUIRED, Option, options_of, value_kind
-from blocks.core.errors import BlocksError, Problem, nearest
+from blocks.core.errors import BlocksError, Problem, all_problems, nearest
 from blocks.core.policy import Policy, read_policy
 from blocks.core.schema import schema_of_option
+from blocks.core.strict_yaml import Document
 from blocks.snippets.parameters import beside, has_missing
 from blocks.snippets.reading import Snippet
 from blocks.snippets.wiring import Place, Step
 
+if TYPE_CHECKING:
+    from blocks.snippets.cases.standing_in import Rehearsal
+
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _WINDOWS = {"global": (), "fixed": ("size", "offset"), "sliding": ("size", "period", "offset")}
+
+
+def block_of(
+    entry: Entry, config: Mapping[str, Any], *, folder: str | Path = ".", rejects: Any = None, where: str = ""
+) -> Any:
+    """The block of a config outside of a snippet: of a trial, of plain Beam YAML, of another language.
+
+    Args:
+      entry: of the catalog.
+      config: as below `config:` in a snippet.
+      folder: to which files to read are relative.
+      rejects: a `blocks.Rejects` for blocks that reject.
+      where: what the config is called in messages; the block's name unless given.
+
+    Raises:
+      ConfigError: every problem of the config.
+    """
+    name = where or entry.name
+    problems: list[Problem] = []
+    snippet = Snippet(Document({}, str(Path(folder) / name), {}), entry.name)
+    builder = StepBuilder(snippet, rejects, problems)
+    block = builder.build(Step(0, entry.name, entry.name, entry.name, (), entry, dict(config)))
+    with all_problems(name) as found:
+        found.extend(
+            Problem(one.what, one.where.partition(f"step `{entry.name}`")[2].lstrip(", :"), one.fix) for one in problems
+        )
+    return block
 
 
 class StepBuilder:
@@ -27,22 +60,29 @@ class StepBuilder:
       snippet: as it was read.
       rejects: a `blocks.Rejects`, or None.
       problems: grows.
+      rehearsal: what stands for keys in a test.
     """
 
-    def __init__(self, snippet: Snippet, rejects: Any, problems: list[Problem]) -> None:
-        self._snippet, self._rejects, self._problems = snippet, rejects, problems
+    def __init__(
+        self, snippet: Snippet, rejects: Any, problems: list[Problem], rehearsal: "Rehearsal | None" = None
+    ) -> None:
+        self._snippet, self._rejects, self._problems, self._rehearsal = snippet, rejects, problems, rehearsal
         self._options: dict[type, dict[str, Option]] = {}
+        self._right: dict[int, dict[str, Any]] = {}
+        self._unread: set[str] = set()
         self._policy: Policy | None = None
         if snippet.policy is not None:
             try:
-                self._policy = read_policy(snippet.policy)
+                self._policy = self._read_policy(snippet.policy)
             except BlocksError as error:
-                problems.extend(error.problems)
+                self._unread.add(snippet.policy)
+                problems.extend(placed(error, snippet.policy))
 
     def build(self, step: Step) -> Any:
         """The block of a step, or None where something is wrong with it."""
         before = len(self._problems)
         assert step.entry is not None
+        self._right[step.number] = {}
         try:
             cls = step.entry.load()
         except BlocksError as error:
@@ -56,7 +96,7 @@ class StepBuilder:
             config["rejects"] = self._rejects
         defaulted = "policy" in options and "policy" not in step.config and self._snippet.policy is not None
         if defaulted:
-            config["policy"] = self._policy
+            config["policy"] = self._right[step.number]["policy"] = self._policy
         for name, option in options.items():
             if option.default is REQUIRED and name not in config and name not in step.config:
                 fix = f"add `{name}:`, {option.kind}"
@@ -64,7 +104,8 @@ class StepBuilder:
                     fix += "; or give the snippet a `policy:`"
                 place = self._where((*step.place, "config"), step)
                 self._problems.append(Problem(f"option `{name}` is missing", place, fix))
-        if len(self._problems) > before or has_missing(step.config) or (defaulted and self._policy is None):
+        unread = any(config[name] is None and step.config[name] is not None for name in step.config if name in config)
+        if len(self._problems) > before or has_missing(step.config) or unread or (defaulted and self._policy is None):
             return None
         try:
             return cls(**config)
@@ -75,6 +116,10 @@ class StepBuilder:
                 Problem(f"{step.type} refused its options: {error}", self._where(step.place, step), "mend the options")
             )
         return None
+
+    def right(self, step: Step) -> Mapping[str, Any]:
+        """The options of a step that are right by themselves, with schemas and policies read."""
+        return self._right.get(step.number, {})
 
     def note(self, step: Step, error: BlocksError) -> None:
         """Adds the problems of an error that a block raised, each at its option's place if it names one."""
@@ -89,22 +134,29 @@ class StepBuilder:
         """Where a step stands; the file if it is not known which."""
         return self._where(step.place, step) if step else self._snippet.document.file
 
-    def _where(self, place: Place, step: Step) -> str:
-        return f"{self._snippet.document.where(place)}, {_shown(step)}"
+    def _where(self, place: Place, step: Step, *, key: bool = False) -> str:
+        document = self._snippet.document
+        return f"{document.where_key(place) if key else document.where(place)}, {_shown(step)}"
 
     def _checked(self, step: Step, options: Mapping[str, Option]) -> dict[str, Any]:
+        assert step.entry is not None
         usable = [name for name in options if name != "rejects"]
         config: dict[str, Any] = {}
+        right = self._right[step.number] = {}
         for name, value in step.config.items():
+            before = len(self._problems)
             place: Place = (*step.place, "config", name)
             if name == "rejects" and name in options:
                 fix = "write `rejects: {path: ...}` at the top of the snippet, for every block that rejects"
-                self._problems.append(Problem("`rejects` is given once, for all steps", self._where(place, step), fix))
+                where = self._where(place, step, key=True)
+                self._problems.append(Problem("`rejects` is given once, for all steps", where, fix))
             elif name not in options:
                 what = f"unknown option `{name}` of {step.type}"
-                self._problems.append(Problem(what, self._where(place, step), nearest(name, usable)))
+                self._problems.append(Problem(what, self._where(place, step, key=True), nearest(name, usable)))
             elif not has_missing(value):
                 config[name] = self._value(step, options[name], value, place)
+                if len(self._problems) == before and (config[name] is not None or value is None):
+                    right[name] = config[name] if name in ("schema", "policy", *step.entry.input_files) else value
         return config
 
     def _value(self, step: Step, option: Option, value: Any, place: Place) -> Any:
@@ -112,24 +164,30 @@ class StepBuilder:
         file = self._snippet.document.file
         if option.name in ("schema", "policy") and isinstance(value, str):
             path = beside(file, value)
-            return self._read(
-                step, place, lambda: schema_of_option(path) if option.name == "schema" else read_policy(path)
-            )
+            read = schema_of_option if option.name == "schema" else self._read_policy
+            return self._read(step, place, path, read)
         if option.name == "windowfn":
             return self._window(step, value, place)
         if option.name in step.entry.input_files and isinstance(value, str):
             value = beside(file, value)
+        if option.name == "keys" and self._rehearsal is not None and isinstance(value, Mapping):
+            value = self._rehearsal.keys(value)
         return self._typed(step, option, value, place)
 
-    def _read(self, step: Step, place: Place, read: Callable[[], Any]) -> Any:
+    def _read(self, step: Step, place: Place, path: str, read: Callable[[str], Any]) -> Any:
         try:
-            return read()
+            return read(path)
         except BlocksError as error:
+            if path in self._unread:
+                return None  # the mistakes of a file are told once, at the first step that uses it
+            self._unread.add(path)
             where = self._where(place, step)
-            self._problems.extend(
-                Problem(one.what, f"{where}: {one.where or error.where}", one.fix) for one in error.problems
-            )
+            self._problems.extend(Problem(one.what, f"{where}: {one.where}", one.fix) for one in placed(error, path))
             return None
+
+    def _read_policy(self, path: str) -> Policy:
+        policy = read_policy(path)
+        return policy if self._rehearsal is None else self._rehearsal.policy(policy)
 
     def _typed(self, step: Step, option: Option, value: Any, place: Place) -> Any:
         if option.annotation is Any or (value is None and option.default is None):
@@ -172,7 +230,8 @@ class StepBuilder:
             match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?", str(text))
             if name not in _WINDOWS[kind]:
                 fix = nearest(name, _WINDOWS[kind])
-                self._problems.append(Problem(f"unknown key `{name}`", self._where((*place, name), step), fix))
+                where = self._where((*place, name), step, key=True)
+                self._problems.append(Problem(f"unknown key `{name}`", where, fix))
             elif match is None:
                 what = f"option `windowfn`: `{name}` is a time such as 30s, 5m, 1h or 1d"
                 self._problems.append(Problem(what, self._where((*place, name), step), form))
@@ -188,6 +247,12 @@ class StepBuilder:
         if kind == "global":
             return window.GlobalWindows()
         return window.FixedWindows(**numbers) if kind == "fixed" else window.SlidingWindows(**numbers)
+
+
+def placed(error: BlocksError, file: str) -> Iterator[Problem]:
+    """The problems of a file that could not be read, each at its place in it."""
+    for one in error.problems:
+        yield Problem(one.what, one.where.removeprefix(f"{file}: ") or error.where, one.fix)
 
 
 def _shown(step: Step) -> str:

@@ -88,7 +88,7 @@ def _declaration(document: Document, at: Place, name: str, spec: Any, problems: 
         return Parameter(name, "string", "", "")
     for key in spec:
         if key not in _KEYS:
-            where = document.where((*at, key))
+            where = document.where_key((*at, key))
             problems.append(Problem(f"unknown key `{key}` of a parameter", where, nearest(key, _KEYS)))
     kind = spec.get("type")
     if kind not in TYPES:

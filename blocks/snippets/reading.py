@@ -13,6 +13,7 @@
       transforms:
         - type: ReadJson
           config: {pattern: "${events}", schema: "schemas/payment.thrift:Payment"}
+    tests: [...]                           # `blocks test` runs them: blocks/snippets/cases/reading.py
 
 Files to read (schemas, policies, patterns, defaults of parameters) are relative to the snippet's file. What is written
 (rejects, warehouse), and a path given by `--set`, is relative to the working directory.
@@ -27,9 +28,10 @@ from blocks.catalog.options import value_kind
 from blocks.core import strict_yaml
 from blocks.core.errors import Problem, SnippetError, nearest
 from blocks.core.strict_yaml import Document
+from blocks.snippets.cases.reading import Case, read_cases
 from blocks.snippets.parameters import MISSING, Parameter, beside, declared, substituted, values
 
-KEYS = ("name", "description", "parameters", "policy", "rejects", "options", "pipeline")
+KEYS = ("name", "description", "parameters", "policy", "rejects", "options", "pipeline", "tests")
 _REJECTS_KEYS = ("path", "policy", "run_id")
 
 
@@ -47,6 +49,7 @@ class Snippet:
       rejects: `path`, and maybe `policy` and `run_id`; None if a bad record is to stop the pipeline.
       options: Beam's pipeline options.
       pipeline: Beam YAML's tree.
+      cases: its tests.
     """
 
     document: Document
@@ -58,6 +61,7 @@ class Snippet:
     rejects: Mapping[str, str] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     pipeline: Any = None
+    cases: tuple[Case, ...] = ()
 
 
 def read_snippet(file: str | Path, given: Mapping[str, str], problems: list[Problem]) -> Snippet:
@@ -77,7 +81,7 @@ def read_snippet(file: str | Path, given: Mapping[str, str], problems: list[Prob
         fix = "begin with `pipeline:`"
         raise SnippetError(f"a snippet is a mapping, got {value_kind(data)}", where=document.where(()), fix=fix)
     unknown = (key for key in data if key not in KEYS)
-    problems.extend(Problem(f"unknown key `{key}`", document.where((key,)), nearest(key, KEYS)) for key in unknown)
+    problems.extend(Problem(f"unknown key `{key}`", document.where_key((key,)), nearest(key, KEYS)) for key in unknown)
     parameters = declared(document, data["parameters"], problems) if data.get("parameters") is not None else {}
     known = values(document, parameters, given, problems)
     tree = {
@@ -99,6 +103,7 @@ def read_snippet(file: str | Path, given: Mapping[str, str], problems: list[Prob
         _rejects(document, tree.get("rejects"), problems),
         _options(document, tree.get("options"), problems),
         tree.get("pipeline"),
+        read_cases(document, data.get("tests"), problems),
     )
 
 
@@ -125,7 +130,13 @@ def _rejects(document: Document, value: Any, problems: list[Problem]) -> dict[st
     for key, one in value.items():
         place = document.where(("rejects", key))
         if key not in _REJECTS_KEYS:
-            problems.append(Problem(f"unknown key `{key}` of `rejects`", place, nearest(key, _REJECTS_KEYS)))
+            problems.append(
+                Problem(
+                    f"unknown key `{key}` of `rejects`",
+                    document.where_key(("rejects", key)),
+                    nearest(key, _REJECTS_KEYS),
+                )
+            )
         elif not isinstance(one, str) and one is not MISSING:
             problems.append(Problem(f"`{key}`: expected text, got {value_kind(one)}", place, form))
     if "path" not in value:
@@ -152,7 +163,9 @@ def _options(document: Document, value: Any, problems: list[Problem]) -> dict[st
             what = "where a pipeline runs is not a matter of the snippet"
             problems.append(Problem(what, place, "blocks run FILE --runner ..."))
         elif key not in known:
-            problems.append(Problem(f"unknown pipeline option `{key}`", place, _near(key, known)))
+            problems.append(
+                Problem(f"unknown pipeline option `{key}`", document.where_key(("options", key)), _near(key, known))
+            )
     return {key: one for key, one in value.items() if key in known and key != "runner"}
 
 

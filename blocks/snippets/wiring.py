@@ -5,54 +5,19 @@ that it gets every step has a name of its own and an id, and every reference is 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from blocks.catalog.model import Catalog, Entry
+from blocks.catalog.model import Catalog
 from blocks.catalog.options import value_kind
 from blocks.core.errors import Problem, nearest
 from blocks.core.strict_yaml import Document
+from blocks.snippets.graph import CONTAINERS, Place, Reference, Step, kind_problems
 
-Place = tuple[str | int, ...]
+__all__ = ["Place", "Step", "Wiring", "wire"]
 
-CONTAINERS = ("chain", "composite")
 _STEP_KEYS = ("type", "name", "input", "output", "config", "windowing", "resource_hints")
 _CONTAINER_KEYS = (*_STEP_KEYS, "transforms", "source", "sink")
-
-
-@dataclass(eq=False)
-class Step:
-    """One step.
-
-    Attributes:
-      number: from 0, in the order of the file.
-      type: of the block, or of Beam's transform.
-      name: unique among its siblings.
-      label: as Beam writes it: `name`, or `composite/name`.
-      place: path in the document.
-      entry: of the catalog; None for Beam's own transforms.
-      config: as in the file, parameters put in.
-      inputs: what it names as input, after resolution: (place, the step or None for an input of the composite).
-    """
-
-    number: int
-    type: str
-    name: str
-    label: str
-    place: Place
-    entry: Entry | None
-    config: dict[str, Any]
-    inputs: list[tuple[Place, "Step | None"]] = field(default_factory=list)
-
-    @property
-    def id(self) -> str:
-        """What references are made of in the tree for Beam YAML."""
-        return f"step-{self.number}"
-
-    @property
-    def gives(self) -> str | None:
-        """Kind of its output; None if that is not known."""
-        return self.entry.gives if self.entry else None if self.type in CONTAINERS else "rows"
 
 
 @dataclass(frozen=True)
@@ -83,7 +48,6 @@ def wire(
       problems: grows.
     """
     walker = _Walker(document, catalog, beam_types, problems)
-    before = len(problems)
     if pipeline is None:
         fix = "add `pipeline: {type: chain, transforms: [...]}`"
         problems.append(Problem("a snippet has a `pipeline`", document.where(("pipeline",)), fix))
@@ -97,12 +61,11 @@ def wire(
         what = f"expected a mapping, got {value_kind(pipeline)}"
         problems.append(Problem(what, document.where(("pipeline",)), "write `type: chain` and `transforms:`"))
         return Wiring([], None)
-    misplaced: set[int] = set()
-    if len(problems) == before:
-        for step in walker.steps:
-            found = list(_kind_problems(document, step))
-            problems.extend(found)
-            misplaced |= {step.number} if found else set()
+    misplaced = set(walker.lost)
+    for step in walker.steps:
+        found = [] if step.number in walker.lost else list(kind_problems(document, step))
+        problems.extend(found)
+        misplaced |= {step.number} if found else set()
     return Wiring(walker.steps, tree if walker.sound else None, frozenset(misplaced))
 
 
@@ -113,11 +76,18 @@ class _Walker:
         self._document, self._catalog, self._beam_types, self._problems = document, catalog, beam_types, problems
         self._numbers = iter(range(1_000_000))
         self.steps: list[Step] = []
+        self.lost: set[int] = set()
         # Whether Beam YAML can be given the tree: false once a reference or a type cannot be resolved.
         self.sound = True
 
     def container(
-        self, spec: Mapping[str, Any], at: Place, prefix: str, inputs: Mapping[str, Any], listed: bool = False
+        self,
+        spec: Mapping[str, Any],
+        at: Place,
+        prefix: str,
+        inputs: Mapping[str, Any],
+        listed: bool = False,
+        parent: Step | None = None,
     ) -> dict[str, Any]:
         kind = spec["type"]
         if kind not in CONTAINERS:
@@ -126,9 +96,9 @@ class _Walker:
             )
         for key in spec:
             if key not in _CONTAINER_KEYS:
-                self._add(f"unknown key `{key}`", (*at, key), nearest(key, _CONTAINER_KEYS), broken=False)
+                self._add(f"unknown key `{key}`", (*at, key), nearest(key, _CONTAINER_KEYS), broken=False, key=True)
         children = list(self._children(spec, at, listed))
-        names = self._names(children, at)
+        names = self._names(children, parent)
         tree = [self._child(child, place, step, prefix) for (place, child), step in zip(children, names, strict=True)]
         scope = {step.name: step for step in names}
         if kind == "chain":
@@ -137,12 +107,15 @@ class _Walker:
             for (place, child), step, one in zip(children, names, tree, strict=True):
                 self._references(child, place, step, one, names, scope, inputs)
             self._cycles(names)
+        if kind == "chain" and names and parent is not None:
+            parent.ends[""] = Reference(names[-1].place, names[-1])
         result = {**spec, "type": kind, "transforms": tree, "__line__": self._line(at), "__uuid__": f"at-{len(at)}"}
         if kind == "composite" and spec.get("output"):
-            result["output"] = {
-                key: self._resolved(name, (*at, "output"), names, inputs)[0]
-                for key, name in _mapping(spec["output"], "output").items()
-            }
+            result["output"] = {}
+            for key, name in _mapping(spec["output"], "output").items():
+                result["output"][key], end = self._resolved(name, (*at, "output"), names, inputs)
+                if end is not None and parent is not None:
+                    parent.ends["" if key == "output" else key] = end
         return {key: value for key, value in result.items() if key not in ("source", "sink")}
 
     def _children(self, spec: Mapping[str, Any], at: Place, listed: bool) -> Iterator[tuple[Place, dict[str, Any]]]:
@@ -163,7 +136,7 @@ class _Walker:
                 got = "no `type`" if isinstance(child, dict) else value_kind(child)
                 self._add(f"a step is a mapping with a `type`, got {got}", place, "write `- type: ReadJson`")
 
-    def _names(self, children: list[tuple[Place, dict[str, Any]]], at: Place) -> list[Step]:
+    def _names(self, children: list[tuple[Place, dict[str, Any]]], parent: Step | None) -> list[Step]:
         steps: list[Step] = []
         for place, child in children:
             wanted = child.get("name", child["type"])
@@ -176,7 +149,7 @@ class _Walker:
                 name = f"{wanted} ({again})"
             if again > 1 and "name" in child:
                 self._add(f"two steps are named `{wanted}`", (*place, "name"), "give them different names")
-            steps.append(Step(next(self._numbers), child["type"], name, name, place, None, {}))
+            steps.append(Step(next(self._numbers), child["type"], name, name, place, None, {}, parent=parent))
         return steps
 
     def _child(self, spec: dict[str, Any], at: Place, step: Step, prefix: str) -> dict[str, Any]:
@@ -185,7 +158,7 @@ class _Walker:
         marks = {"name": step.name, "__uuid__": step.id, "__line__": self._line(at)}
         if kind in CONTAINERS:
             inputs = _mapping(spec.get("input"), "input")
-            return {**self.container(spec, at, f"{step.label}/", inputs), **marks}
+            return {**self.container(spec, at, f"{step.label}/", inputs, parent=step), **marks}
         config = spec.get("config")
         if config is not None and not isinstance(config, dict):
             self._add(f"`config` is a mapping, got {value_kind(config)}", (*at, "config"), "write `config: {...}`")
@@ -196,13 +169,15 @@ class _Walker:
             step.entry = self._catalog.block(kind)
             # A block is built before Beam YAML sees it, which so needs to know only which one it is.
             return {**spec, "config": {"step": step.number}, **marks}
-        if kind not in self._beam_types():
-            self._add(f"no block `{kind}`", (*at, "type"), self._near(kind))
+        if "@" in kind or kind not in self._beam_types():
+            step.known = False
+            unknown = self._catalog.unknown(kind)
+            self._add(unknown.what, (*at, "type"), unknown.fix if "version" in unknown.what else self._near(kind))
         return {**spec, "config": step.config, **marks}
 
     def _near(self, kind: str) -> str:
         """The nearest block, or else the nearest of Beam's transforms; of the latter there are too many to list."""
-        known = [entry.name for entry in self._catalog.entries]
+        known = list(dict.fromkeys(entry.name for entry in self._catalog.entries))
         fix = nearest(kind, known)
         if fix.startswith("did"):
             return fix
@@ -216,7 +191,7 @@ class _Walker:
             fix = nearest(key, _STEP_KEYS)
             if not fix.startswith("did"):
                 fix = f"options of `{kind}` stand below `config:`"
-            self._add(f"unknown key `{key}` of a step", (*at, key), fix, broken=False)
+            self._add(f"unknown key `{key}` of a step", (*at, key), fix, broken=False, key=True)
 
     def _chain(
         self,
@@ -232,10 +207,13 @@ class _Walker:
                     one.pop(key, None)
                     fix = f"take `{key}` out, or write `type: composite`"
                     self._add(
-                        f"a step of a chain has no `{key}`: it takes what the one before gives", (*place, key), fix
+                        f"a step of a chain has no `{key}`: it takes what the one before gives",
+                        (*place, key),
+                        fix,
+                        key=True,
                     )
             if before is not None or inputs:
-                step.inputs.append((place, before))
+                step.inputs.append(("", Reference(place, before, outer="" if before else "*")))
             before = step
 
     def _references(
@@ -256,6 +234,7 @@ class _Walker:
             if "several" not in step.entry.takes:
                 fix = "put a UnionBatches step before it, with the same list as input"
                 self._add(f"`{step.name}` takes one input", (*at, "input"), fix)
+                self.lost.add(step.number)
             given = {f"input{number}": name for number, name in enumerate(given)}
         resolved: dict[str, Any] = {}
         for key, value in _mapping(given, "input").items():
@@ -263,22 +242,25 @@ class _Walker:
             for name in value if isinstance(value, list) else [value]:
                 reference, source = self._resolved(name, (*at, "input"), steps, inputs)
                 found.append(reference)
-                if reference:
-                    step.inputs.append(((*at, "input"), source))
+                if source is None:
+                    self.lost.add(step.number)
+                step.inputs.append((key, source or Reference((*at, "input"))))
             resolved[key] = found if isinstance(value, list) else found[0]
         one["input"] = resolved
 
-    def _resolved(self, name: Any, at: Place, steps: list[Step], inputs: Mapping[str, Any]) -> tuple[str, Step | None]:
-        """The reference for Beam YAML, and the step that it is to."""
+    def _resolved(
+        self, name: Any, at: Place, steps: list[Step], inputs: Mapping[str, Any]
+    ) -> tuple[str, Reference | None]:
+        """The reference for Beam YAML, and what it is to; None if that is not there."""
         if not isinstance(name, str):
             self._add(f"an input is the name of a step, got {value_kind(name)}", at, "write the name of a step")
             return "", None
         if name in inputs:
-            return name, None
+            return name, Reference(at, outer=name)
         for wanted, output in ((name, ""), tuple(name.rsplit(".", 1)) if "." in name else (name, "")):
             exact = [step for step in steps if step.name == wanted] or [step for step in steps if step.type == wanted]
             if len(exact) == 1:
-                return exact[0].id + (f".{output}" if output else ""), exact[0]
+                return exact[0].id + (f".{output}" if output else ""), Reference(at, exact[0], output)
             if exact:
                 self._add(f"{len(exact)} steps are of the type `{wanted}`", at, "give them names, and name one")
                 return "", None
@@ -293,9 +275,9 @@ class _Walker:
                 names = " -> ".join(one.name for one in [*reversed(path[path.index(step) :]), path[-1]])
                 self._add(f"steps that feed themselves: {names}", (*step.place, "input"), "take one of the inputs out")
             elif step.number not in done:
-                for _, source in step.inputs:
-                    if source is not None:
-                        visit(source, [*path, step])
+                for _, one in step.inputs:
+                    if one.step is not None:
+                        visit(one.step, [*path, step])
                 done.add(step.number)
 
         for step in steps:
@@ -304,8 +286,8 @@ class _Walker:
     def _line(self, at: Place) -> int:
         return self._document.marks.get(at, (0, 0))[0]
 
-    def _add(self, what: str, at: Place, fix: str, broken: bool = True) -> None:
-        self._problems.append(Problem(what, self._document.where(at), fix))
+    def _add(self, what: str, at: Place, fix: str, broken: bool = True, key: bool = False) -> None:
+        self._problems.append(Problem(what, self._document.where_key(at) if key else self._document.where(at), fix))
         self.sound = self.sound and not broken
 
 
@@ -313,28 +295,3 @@ def _mapping(value: Any, key: str) -> dict[str, Any]:
     if value is None or value == {}:
         return {}
     return dict(value) if isinstance(value, dict) else {key: value}
-
-
-def _kind_problems(document: Document, step: Step) -> Iterator[Problem]:
-    takes = set(step.entry.takes) if step.entry else {"rows", "tables", "nothing"}
-    if not step.inputs and "nothing" not in takes:
-        fix = "write `input: <name of a step>`, or put a step that reads before it"
-        yield Problem(f"`{step.name}` has no input", document.where(step.place), fix)
-    if len(step.inputs) > 1 and step.entry and "several" not in takes:
-        fix = "put a UnionBatches step before it, with the same inputs"
-        yield Problem(f"`{step.name}` takes one input", document.where((*step.place, "input")), fix)
-    data = takes - {"nothing", "several", "tables"}
-    for place, source in step.inputs:
-        gives = source.gives if source else None
-        # Of rows nobody says before the pipeline is built whether they are bytes.
-        if source is None or gives is None or gives in takes or (gives == "rows" and "bytes" in takes):
-            continue
-        what = (
-            f"`{step.name}` takes {' or '.join(sorted(data)) or 'no input'}, and `{source.name}` gives {_words(gives)}"
-        )
-        fix = {"batches": "put AsRows between them", "rows": "put AsBatches between them"}.get(gives, "end there")
-        yield Problem(what, document.where(place), fix if data else "take `input` out")
-
-
-def _words(kind: str) -> str:
-    return "nothing to go on with" if kind == "tables" else kind

@@ -104,18 +104,54 @@ class Refuse(BatchBlock):
         return lambda batch: batch
 
 
-def _entry(name: str, takes: str, rejects: bool = False) -> str:
+class AddNumber(BatchBlock):
+    """Adds 1 to the column `number`."""
+
+    added = 1
+
+    def output_schema(self, schema: pa.Schema) -> pa.Schema:
+        return schema
+
+    def batch_function(self, schema: pa.Schema) -> Any:
+        at = schema.get_field_index("number")
+        return lambda batch: batch.set_column(at, schema.field(at), pc.add(batch.column(at), self.added))
+
+
+class AddNumber2(AddNumber):
+    """Adds 100 to the column `number`: another behaviour, and so another major."""
+
+    added = 100
+
+
+def _entry(
+    name: str,
+    takes: str = "[batches]",
+    *,
+    rejects: bool = False,
+    version: str = "1.0.0",
+    status: str = "stable",
+    cls: str = "",
+    columns: str = "{gives: {columns: input}}",
+    modes: str = "[batch, stream]",
+    example: str = "{}",
+) -> str:
     return (
-        f"  - {{name: {name}, version: 1.0.0, status: stable, class: 'snippet_blocks:{name}', summary: For tests.,\n"
-        f"     modes: [batch], rejects: {str(rejects).lower()}, state: false, since: 0.1.0, takes: {takes},\n"
-        f"     gives: batches, example: {{}}}}\n"
+        f"  - {{name: {name}, version: {version}, status: {status}, class: 'snippet_blocks:{cls or name}',\n"
+        f"     summary: For tests., modes: {modes}, rejects: {str(rejects).lower()}, state: false, since: 0.1.0,\n"
+        f"     takes: {takes}, gives: batches, columns: {columns}, example: {example},\n"
+        f"     conserves: rows_in = rows_out{' + rejects' if rejects else ''},\n"
+        f"     trials: [{{config: {example}, input: {{number: int64, word: string}}}}]}}\n"
     )
 
 
+_NUMBERS = "{gives: {columns: none, added: [{name: number, type: int64}, {name: word, type: string}]}}"
+_NEEDS_COLUMN = "{needs: [{option: column, types: [number]}], gives: {columns: input}}"
 CATALOG = (
     "blocks:\n"
-    + _entry("ReadNumbers", "[nothing]")
-    + _entry("MultiplyColumn", "[batches]", rejects=True)
-    + _entry("Look", "[batches]")
-    + _entry("Refuse", "[batches]")
+    + _entry("ReadNumbers", "[nothing]", columns=_NUMBERS, modes="[batch]", example="{batches: 1}")
+    + _entry("MultiplyColumn", rejects=True, columns=_NEEDS_COLUMN, example="{column: number}")
+    + _entry("Look")
+    + _entry("Refuse")
+    + _entry("AddNumber", status="deprecated")
+    + _entry("AddNumber", version="2.3.0", cls="AddNumber2")
 )

@@ -1,0 +1,181 @@
+"""The steps of a snippet as a graph: what feeds what, through chains and composites, and what is wrong with that."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from blocks.catalog.model import Entry
+from blocks.core.errors import Problem
+from blocks.core.strict_yaml import Document
+
+Place = tuple[str | int, ...]
+
+CONTAINERS = ("chain", "composite")
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What a step names as an input.
+
+    Attributes:
+      place: where it does.
+      step: a sibling, a container too; None for an input of the composite around it, or one that is not there.
+      output: of the sibling, if it names one.
+      outer: name of the composite's input; `*` for all of them, empty if it is none.
+    """
+
+    place: Place
+    step: "Step | None" = None
+    output: str = ""
+    outer: str = ""
+
+
+@dataclass(eq=False)
+class Step:
+    """One step.
+
+    Attributes:
+      number: from 0, in the order of the file.
+      type: of the block, or of Beam's transform.
+      name: unique among its siblings.
+      label: as Beam writes it: `name`, or `composite/name`.
+      place: path in the document.
+      entry: of the catalog; None for Beam's own transforms.
+      config: as in the file, parameters put in.
+      inputs: what it names as inputs, by the names that it gives them; see `graph.sources` for the steps they lead to.
+      known: whether there is such a block or transform.
+      parent: the chain or composite around it, None in the outermost.
+      ends: outputs of a container: name (empty where there is one without) to the sibling within that gives it.
+    """
+
+    number: int
+    type: str
+    name: str
+    label: str
+    place: Place
+    entry: Entry | None
+    config: dict[str, Any]
+    inputs: list[tuple[str, Reference]] = field(default_factory=list)
+    known: bool = True
+    parent: "Step | None" = None
+    ends: dict[str, Reference] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """What references are made of in the tree for Beam YAML."""
+        return f"step-{self.number}"
+
+    @property
+    def gives(self) -> str | None:
+        """Kind of its output; None if that is not known."""
+        if self.entry is not None:
+            return self.entry.gives
+        return "rows" if self.known and self.type not in CONTAINERS else None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an input of a step comes from, through the chains and composites between.
+
+    Attributes:
+      place: where the step names it.
+      key: what the step calls it; empty for an input without a name.
+      step: a block or a transform of Beam; None if it is not there.
+      output: name of the step's output; empty for the only one.
+    """
+
+    place: Place
+    key: str
+    step: Step | None
+    output: str
+
+
+def sources(step: Step) -> list[Source]:
+    """What feeds a step, in order."""
+    return [
+        Source(one.place, key, source, output)
+        for key, one in step.inputs
+        for source, output in _origins(one, step.parent, frozenset())
+    ]
+
+
+def _origins(one: Reference, parent: Step | None, seen: frozenset[int]) -> Iterator[tuple[Step | None, str]]:
+    if one.step is None and one.outer and parent is not None:
+        outer = [given for key, given in parent.inputs if one.outer in ("*", key)]
+        for given in outer:
+            yield from _origins(given, parent.parent, seen)
+    elif one.step is not None and one.step.type in CONTAINERS:
+        end = one.step.ends.get(one.output)
+        if end is None or one.step.number in seen:
+            yield None, ""
+        else:
+            yield from _origins(end, one.step, seen | {one.step.number})
+    else:
+        yield one.step, one.output
+
+
+def in_order(steps: list[Step]) -> list[Step]:
+    """The steps so that each comes after what feeds it; those in a circle as they stand in the file."""
+    found: list[Step] = []
+    done: set[int] = set()
+
+    def visit(step: Step, path: frozenset[int]) -> None:
+        if step.number in done or step.number in path:
+            return
+        for source in sources(step):
+            if source.step is not None:
+                visit(source.step, path | {step.number})
+        if step.number not in done:
+            done.add(step.number)
+            found.append(step)
+
+    for step in steps:
+        visit(step, frozenset())
+    return found
+
+
+def kind_problems(document: Document, step: Step) -> Iterator[Problem]:
+    """A problem for every input of a step that it does not take."""
+    if not step.known:
+        return
+    takes = set(step.entry.takes) if step.entry else {"rows", "tables", "nothing"}
+    if not step.inputs and "nothing" not in takes:
+        fix = "write `input: <name of a step>`, or put a step that reads before it"
+        yield Problem(f"`{step.name}` has no input", document.where(step.place), fix)
+    if len(step.inputs) > 1 and step.entry and "several" not in takes:
+        fix = "put a UnionBatches step before it, with the same inputs"
+        yield Problem(f"`{step.name}` takes one input", document.where((*step.place, "input")), fix)
+    data = takes - {"nothing", "several", "tables"}
+    for source in sources(step):
+        gives = source.step.gives if source.step else None
+        # Of rows nobody says before the pipeline is built whether they are bytes.
+        if source.step is None or gives is None or gives in takes or (gives == "rows" and "bytes" in takes):
+            continue
+        name = f"`{source.step.name}`"
+        what = f"`{step.name}` takes {' or '.join(sorted(data)) or 'no input'}, and {name} gives {_words(gives)}"
+        fix = {"batches": "put AsRows between them", "rows": "put AsBatches between them"}.get(gives, "end there")
+        yield Problem(what, document.where(source.place), fix if data else "take `input` out")
+
+
+def _words(kind: str) -> str:
+    return "nothing to go on with" if kind == "tables" else kind
+
+
+# Transforms of Beam that a pipeline may end with.
+_ENDS = ("Write", "LogForTesting", "AssertEqual", "PyTransform", "RunInference", "MLTransform")
+
+
+def ends_pipeline(step: Step) -> bool:
+    """Whether a pipeline may end with a step."""
+    return step.entry.gives == "tables" if step.entry is not None else step.type.startswith(_ENDS)
+
+
+def unused(document: Document, steps: list[Step]) -> Iterator[Problem]:
+    """A problem for every step that works for nobody: it gives rows, and no step takes them."""
+    if any(not step.known for step in steps) or any(source.step is None for step in steps for source in sources(step)):
+        return  # what is named wrongly may be what is not used
+    used = {source.step.number for step in steps for source in sources(step) if source.step is not None}
+    for step in steps:
+        if step.number not in used and not ends_pipeline(step):
+            what = f"nothing takes what `{step.name}` gives"
+            yield Problem(what, document.where(step.place), "put a step after it that writes, or take it out")
