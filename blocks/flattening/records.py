@@ -55,6 +55,7 @@ class FlattenRecords(BatchBlock):
     empty one; a null item is a row of nulls. Columns are nullable where anything above them was, and where a row may be
     without an item. A key that a map does not have is null; of a key that it has twice the last value counts, and
     entries under keys that are not listed are left out.
+    State: none.
     Cost: structs cost nothing per row. Exploding copies the columns it repeats, one pass a column, in pieces of at most
     about 32,768 rows and 8 MiB. Row ids cost a hash a row of the input, about 1 microsecond and the bytes of the key.
 
