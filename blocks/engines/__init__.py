@@ -5,22 +5,19 @@ An engine is chosen by name and never replaced by another one: Beam's DirectRunn
 
 from typing import Any
 
-from blocks.core.errors import ConfigError, nearest
+from blocks.engines.choosing import ENGINES, ENVIRONMENTS, EngineOptions, choose
+from blocks.engines.engine import Engine
 
-ENGINES = {"local": "in this process, on one core; for samples, tests and up to some gigabytes"}
+__all__ = ["ENGINES", "ENVIRONMENTS", "Engine", "EngineOptions", "choose", "engine"]
 
 
 def engine(name: str = "local") -> Any:
-    """A Beam runner.
+    """The Beam runner of an engine, for a pipeline that is only built, or that runs on `local`.
 
     Args:
-      name: one of `ENGINES`.
+      name: one of `ENGINES`; one that has to be started is for `with choose(name) as engine`.
 
     Raises:
-      ConfigError: there is no such engine.
+      ConfigError: there is no such engine, or it needs options.
     """
-    if name != "local":
-        raise ConfigError(f"no engine `{name}`", where="--runner", fix=nearest(name, ENGINES))
-    from blocks.engines.local import LocalRunner
-
-    return LocalRunner()
+    return choose(name).runner

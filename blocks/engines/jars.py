@@ -8,6 +8,7 @@ cache, so that a second run needs no network. Source: the Maven repository layou
 """
 
 import hashlib
+import http.client
 import os
 import tempfile
 import urllib.error
@@ -20,7 +21,8 @@ from pathlib import Path
 
 from apache_beam.utils.subprocess_server import JavaJarServer
 
-from blocks.core.errors import BlocksError, ConfigError, Problem, all_problems
+from blocks.core.errors import ConfigError, Problem, all_problems
+from blocks.engines.errors import EngineError
 
 # Where Beam itself fetches its archives from.
 MAVEN_CENTRAL = str(JavaJarServer.MAVEN_CENTRAL_REPOSITORY)
@@ -30,8 +32,11 @@ _TRIES = 3
 _AT_ONCE = 8
 
 
-class JarError(BlocksError):
-    """Java archives that cannot be had, or are not what the lock file says."""
+class JarError(EngineError):
+    """Java archives that cannot be had, or are not what the lock file says.
+
+    To do: fetch them again where there is a network; where a hash differs, find out who changed the file.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +155,8 @@ def _fetch(jar: Jar, path: Path, source: str) -> Problem | None:
             why = f"the repository answered {error.code}"
             if error.code < 500:
                 break
-        except (OSError, ValueError) as error:
+        # An HTTPException is what a cut download raises.
+        except (OSError, ValueError, http.client.HTTPException) as error:
             why = f"{type(error).__name__}: {getattr(error, 'reason', '') or error}"
         else:
             return _keep(jar, path, content, where)

@@ -5,15 +5,40 @@ that are being processed are asked for the counters that they keep anyway: nothi
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
 from typing import Any
 
 from apache_beam.metrics import monitoring_infos
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-NAMESPACE = "blocks"
+from blocks.engines.engine import NAMESPACE, Counts, Engine
 
-Counts = dict[tuple[str, str], int]
+
+class LocalEngine(Engine):
+    """This process.
+
+    Args:
+      options: of Beam.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.name = "local"
+        self.runner: LocalRunner = LocalRunner()
+        self.options = dict(options)
+
+    def counts(self) -> Counts:
+        """At any time."""
+        return self.runner.counts()
+
+    def __enter__(self) -> "LocalEngine":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Nothing was started.
+        return
 
 
 class LocalRunner(FnApiRunner):

@@ -110,6 +110,10 @@ class IcebergTarget:
             head.snapshot_id if head else None,
         )
 
+    def join(self) -> IcebergPlan:
+        """As `prepare`: it takes nothing away, and of several workers that make the table one does."""
+        return self.prepare()
+
     def open(self, plan: IcebergPlan) -> "_OpenTable":
         """Opens the table on a worker."""
         return _OpenTable(self.options, self._load(plan), plan)

@@ -133,15 +133,19 @@ class ParquetTarget:
 
     def prepare(self) -> int:
         """Makes the folder; the plan is the number of commits that are there."""
-        self.check()
-        (self.folder / LOG).mkdir(parents=True, exist_ok=True)
-        entries = read_log(self.folder)
-        live = live_files(entries)
+        commits = self.join()
+        live = live_files(read_log(self.folder))
         # Files that an earlier try of this run made visible before it died.
         for path in self.folder.rglob(f"{self.options.run_id}-*.parquet"):
             if str(path.relative_to(self.folder)) not in live:
                 path.unlink(missing_ok=True)
-        return len(entries)
+        return commits
+
+    def join(self) -> int:
+        """As `prepare`, but without taking files away: they may be those of a worker that publishes them now."""
+        self.check()
+        (self.folder / LOG).mkdir(parents=True, exist_ok=True)
+        return len(read_log(self.folder))
 
     def open(self, plan: int) -> "_OpenDataset":
         """Opens the dataset on a worker."""

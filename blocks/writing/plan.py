@@ -118,7 +118,13 @@ class Target(Protocol):
         """Refuses at construction what can be seen without changing anything."""
 
     def prepare(self) -> Any:
-        """Makes the table if it is not there, and says how to write to it: a plan, small and without secrets."""
+        """Makes the table if it is not there, and says how to write to it: a plan, small and without secrets.
+
+        Once a run, before any other step of it.
+        """
+
+    def join(self) -> Any:
+        """As `prepare`, for a worker of a run that others have begun already."""
 
     def open(self, plan: Any) -> Opened:
         """Opens the target on a worker."""

@@ -3,6 +3,9 @@
     Impulse -> Prepare ----------- plan (side input) ----------+----------------------+
     batches -> WriteFiles (worker: batches in, descriptions of files out) -> GroupByKey -> Commit -> results
 
+In a stream each worker makes the plan for itself: Flink's portable runner cannot take a checkpoint of a step that has a
+side input (Beam 2.62 to Flink 1.19: a ClassCastException in the state of side inputs, at the first checkpoint).
+
 Only descriptions of files (paths, counts, bounds of masked columns) go through the shuffle. A bundle that is retried
 writes new files under new names, and only descriptions of a bundle that succeeded reach the commit, so no row is there
 twice; what a failed bundle left is not described, and `remove_orphans` finds it.
@@ -74,6 +77,18 @@ class Prepare(beam.DoFn):
             yield self._target.prepare()
 
 
+class _Planned:
+    """The plan of a DoFn: that of the run where it is a side input, or its own, made when it first needs one."""
+
+    def __init__(self, target: Target) -> None:
+        self._target, self._own = target, None
+
+    def of(self, plan: Any | None) -> Any:
+        if plan is None and self._own is None:
+            self._own = self._target.join()
+        return self._own if plan is None else plan
+
+
 class WriteFiles(beam.DoFn):
     """Batches in, data files written, their descriptions out at the end of the bundle."""
 
@@ -81,6 +96,7 @@ class WriteFiles(beam.DoFn):
         self, target: Target, options: WriteOptions, schema: pa.Schema, settings: RejectSettings | None
     ) -> None:
         self._target, self._options, self._schema, self._settings = target, options, schema, settings
+        self._planned = _Planned(target)
         self._files: DataFiles[tuple[Any, PartitionKey]] | None = None
 
     def setup(self) -> None:
@@ -99,7 +115,7 @@ class WriteFiles(beam.DoFn):
         self._metrics.rows_in.inc(batch.num_rows)
         with io_errors(self._options.table):
             if self._files is None:
-                self._opened = self._target.open(plan)
+                self._opened = self._target.open(self._planned.of(plan))
                 self._files = DataFiles(self._opened.file_schema, self._opened.place, self._options.limits)
         kept, rejects = self._screened(batch)
         with io_errors(self._options.table):
@@ -229,6 +245,7 @@ class Commit(beam.DoFn):
 
     def __init__(self, target: Target, options: WriteOptions, whole_run: bool) -> None:
         self._target, self._options, self._whole_run = target, options, whole_run
+        self._planned = _Planned(target)
 
     def process(
         self,
@@ -241,7 +258,7 @@ class Commit(beam.DoFn):
         commit_id = self._options.run_id if self._whole_run else pane_id(self._options.run_id, window, pane.index)
         files = [file for file in described[1] if file is not None]
         with io_errors(self._options.table, committing=True):
-            yield self._target.commit(plan, files, commit_id)
+            yield self._target.commit(self._planned.of(plan), files, commit_id)
 
 
 def pane_id(run_id: str, window: Any, pane: int) -> str:

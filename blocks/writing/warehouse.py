@@ -236,9 +236,12 @@ class WriteWarehouse(beam.PTransform):
     def _steps(
         self, pcoll: beam.PCollection, target: Target, options: WriteOptions, schema: pa.Schema
     ) -> beam.PCollection:
-        start = pcoll.pipeline | "Start" >> beam.Impulse()
-        plans = start | "Prepare" >> beam.ParDo(Prepare(target, options.table)).with_output_types(Any)
-        plan = beam.pvalue.AsSingleton(plans)
+        whole_run = bool(pcoll.is_bounded)
+        plan, plans = None, None
+        if whole_run:
+            start = pcoll.pipeline | "Start" >> beam.Impulse()
+            plans = start | "Prepare" >> beam.ParDo(Prepare(target, options.table)).with_output_types(Any)
+            plan = beam.pvalue.AsSingleton(plans)
         settings = None if self._rejects is None else self._rejects.settings()
         described = beam.typehints.KV[str, FileDescription | None]
         write = beam.ParDo(WriteFiles(target, options, schema, settings), plan)
@@ -247,8 +250,7 @@ class WriteWarehouse(beam.PTransform):
         if self._rejects is not None:
             self._rejects.add_error_pcollection(outputs[REJECTS_TAG])
         files = outputs.files
-        whole_run = bool(pcoll.is_bounded)
-        if whole_run:
+        if plans is not None:
             # One commit for the run, and one even if no row came: a replacing run may have to empty its dates.
             none = plans | "Begin" >> beam.Map(_nothing).with_output_types(described)
             files = (files | "WholeRun" >> beam.WindowInto(GlobalWindows()), none) | "Files" >> beam.Flatten()

@@ -6,7 +6,7 @@ import apache_beam as beam
 import pytest
 
 from blocks.core.errors import ConfigError, MaskKeyError, PrivacyError, Problem, RejectedRecordError
-from blocks.engines import ENGINES, engine
+from blocks.engines import engine
 from blocks.engines.failures import failure_of
 
 ERROR = RejectedRecordError(
@@ -58,14 +58,3 @@ def test_an_error_behind_another_one_is_found():
 def test_every_problem_of_an_error_is_kept():
     error = ConfigError("2 problems", where="x", problems=[Problem("a"), Problem("b")])
     assert failure_of(error).error.problems == (Problem("a"), Problem("b"))
-
-
-def test_an_unknown_engine_gets_the_nearest_name():
-    with pytest.raises(ConfigError) as caught:
-        engine("locl")
-    assert (caught.value.what, caught.value.where) == ("no engine `locl`", "--runner")
-    assert "did you mean `local`?" in caught.value.fix
-
-
-def test_the_engine_that_is_asked_for_is_the_one_that_runs():
-    assert [type(engine(name)).__name__ for name in ENGINES] == ["LocalRunner"]

@@ -1,6 +1,9 @@
 """Fetching Java archives by lock file, from a repository in a folder."""
 
 import hashlib
+import http.server
+import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -111,3 +114,46 @@ def test_the_lock_of_flink_names_the_job_server_once_each() -> None:
     jars = read_lock(FLINK_LOCK)
     assert len({jar.path for jar in jars}) == len(jars) > 100
     assert {"beam-runners-flink-1.19", "beam-runners-java-job-service"} <= {jar.artifact for jar in jars}
+
+
+def test_a_download_that_is_cut_is_refused_and_not_kept_and_the_next_try_gets_it(lock: Path, tmp_path: Path) -> None:
+    whole = threading.Event()
+
+    class Repository(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = next(content for name, content in CONTENT.items() if f"/{name}/" in self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content if whole.is_set() else content[:5])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("localhost", 0), Repository) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://localhost:{server.server_address[1]}"
+        with pytest.raises(JarError) as caught:
+            fetch_jars(lock, cache=tmp_path / "c", repository=url)
+        assert len(caught.value.problems) == 2
+        assert "IncompleteRead" in str(caught.value)
+        assert not [path for path in (tmp_path / "c").rglob("*") if path.is_file()]
+        whole.set()
+        paths = fetch_jars(lock, cache=tmp_path / "c", repository=url)
+        server.shutdown()
+    assert [path.read_bytes() for path in paths] == list(CONTENT.values())
+
+
+def test_without_a_network_every_archive_that_is_missing_is_named_and_those_in_the_cache_are_not_asked_for(
+    repository: Path, lock: Path, tmp_path: Path
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("localhost", 0))
+        nowhere = f"http://localhost:{closed.getsockname()[1]}"
+        with pytest.raises(JarError) as caught:
+            fetch_jars(lock, cache=tmp_path / "c", repository=nowhere)
+        assert len(caught.value.problems) == 2
+        assert "Connection refused" in str(caught.value)
+        assert "BLOCKS_MAVEN_URL" in str(caught.value)
+        paths = fetch_jars(lock, cache=tmp_path / "c", repository=repository.as_uri())
+        assert fetch_jars(lock, cache=tmp_path / "c", repository=nowhere) == paths

@@ -1,0 +1,10 @@
+"""The exception of engines; `blocks.core.errors` has the others."""
+
+from blocks.core.errors import BlocksError
+
+
+class EngineError(BlocksError, OSError):
+    """A runner that cannot start, cannot be reached, or ended while a pipeline ran.
+
+    To do: look at the log that the message names; `blocks doctor` says what is missing on this machine.
+    """
