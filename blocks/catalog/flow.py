@@ -158,8 +158,8 @@ def _added(added: Added, config: Mapping[str, Any], inputs: Sequence[Sequence[st
     if added.path and "." not in str(config.get(added.path) or ""):
         return {}
     if added.name or added.named_by:
-        made_of = tuple((0, column) for column in _list(config.get(added.of)) if added.of)
-        named = [added.name] if added.name else _list(config.get(added.named_by))
+        made_of = tuple((0, column) for column in _list(config.get(added.of or "")))
+        named = [added.name] if added.name else _list(config.get(added.named_by or ""))
         return {name: Origin("computed", made_of) for name in named}
     if added.expressions:
         own = set(inputs[0]) if inputs else set()

@@ -247,7 +247,7 @@ FIVE_SHOWN = """\
      where: FILE:2:9
      to do: write env:NAME or file:PATH, never the secret itself
 2. unknown option `protectd` of a destination
-     where: FILE:5:15
+     where: FILE:5:5
      to do: did you mean `protected`? there is: protected, labels, unparsed
 3. unknown method `hmca`
      where: FILE:7:18
@@ -296,7 +296,7 @@ def problems_of(content: Any, tmp_path: Path) -> list[tuple[str, str]]:
             "keys: [a]\ndestinatons: {}\ndestinations: {warehouse: null, online: {labels: {a: hmca}}}\n",
             [
                 ("1:7", "`keys` is a mapping"),
-                ("2:14", "unknown key `destinatons`"),
+                ("2:1", "unknown key `destinatons`"),
                 ("3:27", "a destination is a mapping"),
                 ("3:54", "unknown method `hmca`"),
             ],
