@@ -253,9 +253,12 @@ class TestWithJava:
 
     def test_a_server_that_is_killed_while_a_pipeline_runs_is_the_error_of_the_run(self):
         engine = FlinkEngine(FlinkServer(memory="512m"), {"environment_type": "LOOPBACK", "job_name": "killed"})
+        # Other tests of the session may keep a server, too.
+        before = psutil.Process().children(recursive=True)
         with engine:
             made = beam.Pipeline(runner=engine.runner, options=PipelineOptions([], **engine.options))
-            java = psutil.Process().children(recursive=True)[-1]
+            started = [one for one in psutil.Process().children(recursive=True) if one not in before]
+            (java,) = [one for one in started if one.name() == "java"]
             made | beam.Create([1]) | beam.Map(hold)
             result = made.run()
             java.kill()
