@@ -75,17 +75,32 @@ def needed(entry: Entry, config: Mapping[str, Any]) -> list[tuple[Need, str]]:
 def missing(entry: Entry, config: Mapping[str, Any], schema: pa.Schema) -> Iterator[Problem]:
     """A problem for every needed column that the input does not have, or has with another type or mask."""
     for need, name in needed(entry, config):
+        where = _place(need, config.get(need.option), name)
         if name not in schema.names:
-            yield unknown_column(name, schema.names, need.option)
+            yield unknown_column(name, schema.names, where)
             continue
         column = schema.field(name)
         if need.types and not any(_KINDS[kind](column.type) for kind in need.types):
             what = f"column `{name}` is {column.type}"
-            yield Problem(what, need.option, f"{entry.name} needs {' or '.join(need.types)}")
+            yield Problem(what, where, f"{entry.name} needs {' or '.join(need.types)}")
         masked = labels.masked_of(column)
         if need.masked and (masked is None or masked.method != need.masked):
             what = f"column `{name}` is not masked with {need.masked}"
-            yield Problem(what, need.option, "name a column that is")
+            yield Problem(what, where, "name a column that is")
+
+
+def _place(need: Need, value: Any, name: str) -> str:
+    """Where in an option a column is named: `columns.total`, `expect[3]`."""
+    if need.form in ("keys", "values", "expressions") and isinstance(value, Mapping):
+        for key, one in value.items():
+            if name in (
+                [key] if need.form == "keys" else _names("expression", one) if need.form == "expressions" else [one]
+            ):
+                return f"{need.option}.{key}"
+    if need.form == "expectations":
+        number = next((number for number, one in enumerate(value) if name in _expected(one)), None)
+        return need.option if number is None else f"{need.option}[{number + 1}]"
+    return need.option
 
 
 def flow(entry: Entry, config: Mapping[str, Any], inputs: Sequence[Sequence[str]]) -> Flow:

@@ -127,11 +127,13 @@ def _cut(cell: str, width: int) -> str:
 
 def _place(place: Place, one: Explained) -> Iterator[str]:
     policy = f" ({place.policy})" if place.policy else " (no policy)"
-    head = f"   rejects{policy}" if place.destination == "rejects" else f"   to {place.destination}{policy}"
+    to = f"   {'may go ' if place.sometimes else ''}to {place.destination}"
+    head = f"   rejects{policy}" if place.destination == "rejects" else f"{to}{policy}"
     if place.destination == "rejects":
         yield from _wrapped(f"{head}, codes ", one.codes, WIDTH)
         head = "   records there"
-    yield from _wrapped(f"{head}: ", place.passes, WIDTH)
+    whose = "the table's columns, " if place.table else ""
+    yield from _wrapped(f"{head}: {whose}", place.passes, WIDTH)
 
 
 def _wrapped(head: str, parts: Iterable[str], width: int) -> Iterator[str]:
@@ -183,7 +185,8 @@ def _edge(output: Output) -> list[str]:
     distinct = list(dict.fromkeys(found))
     lines += distinct[:_MOST_LABELS]
     if len(distinct) > _MOST_LABELS:
-        lines.append(f"and {len(distinct) - _MOST_LABELS} more labels")
+        more = len(distinct) - _MOST_LABELS
+        lines.append(f"and {more} more {'label' if more == 1 else 'labels'}")
     return lines
 
 

@@ -1,16 +1,14 @@
 """`blocks plan`: the fingerprint of every stage, what changed since the last run, and what a run will rewrite."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from blocks.commands.running import parameters
 from blocks.snippets.building import build
-from blocks.snippets.plan import Change, changes, gone, read_state, state_file
+from blocks.snippets.plan import Change, causes, changes, gone, read_state, state_file
 
 _STYLES = {"same": "dim", "new": "green", "changed": "yellow"}
 
@@ -36,7 +34,8 @@ def plan_file(file: Path, settings: Iterable[str], start: str | None, end: str |
     console = Console(highlight=False)
     last = f"the last run is in {place}" if before is not None else f"no run yet in {place}"
     console.print(Text(f"{built.snippet.name}: {last}"), soft_wrap=True)
-    console.print(_table(found))
+    for line in _lines(found):
+        console.print(line, soft_wrap=True)
     for label in gone(built, before):
         console.print(Text(f"gone: {label}"), soft_wrap=True)
     rewrites = [change.rewrites for change in found if change.rewrites]
@@ -46,19 +45,21 @@ def plan_file(file: Path, settings: Iterable[str], start: str | None, end: str |
         console.print("nothing changed: a run does what the last one did")
 
 
-def _table(found: Iterable[Change]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("step", "block", "fingerprint", "state"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("why", ratio=1)
-    for change in found:
-        stage = change.stage
-        shown = (
-            stage.step,
-            f"{stage.block} {stage.version}",
-            stage.fingerprint[:12],
-            change.state,
-            "; ".join(change.why),
-        )
-        table.add_row(*map(Text, shown), style=_STYLES[change.state])
-    return table
+def _lines(found: list[Change]) -> Iterator[Text]:
+    """One line for each step, and below it why it is not what it was."""
+    told = causes(found)
+    rows = [
+        (change.stage.step, f"{change.stage.block} {change.stage.version}", change.stage.fingerprint[:12], change.state)
+        for change in found
+    ]
+    titles = ("step", "block", "fingerprint", "state")
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    yield Text(_aligned(titles, widths), style="bold")
+    for change, row in zip(found, rows, strict=True):
+        style = _STYLES[change.state]
+        yield Text(_aligned(row, widths), style=style)
+        yield from (Text(f"  {why}", style=style) for why in told.get(change.stage.step, ()))
+
+
+def _aligned(row: Iterable[str], widths: Iterable[int]) -> str:
+    return "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

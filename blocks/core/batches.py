@@ -195,8 +195,9 @@ class UnionBatches(beam.PTransform):
 
     Input: a tuple or dict of PCollections of batches in the same windows (one PCollection alone is passed on).
     Output: all rows, in the column order of the first input. A column has the labels of all inputs (of several labels
-    the strictest wins later), but none if one input calls it public and another does not label it. It is nullable if it
-    is in one of them, and a key if it is in all that have it.
+    the strictest wins later), but none if one input calls it public and another does not label it. A column with a
+    private label in one input and none in another is refused: no label would hold for both. It is nullable if it is in
+    one of them, and a key if it is in all that have it.
     Rejects: none. Nulls: kept, and `missing="null"` adds them.
     State: none. Cost: none where the types are equal, otherwise metadata and column order only.
 
@@ -204,8 +205,8 @@ class UnionBatches(beam.PTransform):
       missing: what to do with a column that an input lacks: `error`, or `null` to fill it with nulls.
 
     Raises:
-      SchemaError: every column that is missing, has another type, is masked in another way or has other labels below
-        it, and two event times, in one error.
+      SchemaError: every column that is missing, has another type, is masked in another way, has other labels below
+        it, or is private in one input and unlabelled in another, and two event times, in one error.
       ConfigError: inputs in different windows.
 
     Example:
@@ -284,6 +285,7 @@ def union_schema(schemas: Iterable[pa.Schema], fill_missing: bool = False) -> pa
                 problems.append(Problem(f"input {lacking[0]} does not have it", where, "add it, or use missing='null'"))
             elif lacking:
                 merged[name] = field.with_nullable(True)
+            problems.extend(_half_labelled([schema.field(name) for schema in schemas if name in schema.names]))
         times = {time: number for number, schema in enumerate(schemas) if (time := event_time_of(schema))}
         for time in list(times)[1:]:
             what = f"input {times[time]} has the event time `{time}`, an earlier one `{next(iter(times))}`"
@@ -315,6 +317,14 @@ def _merged(first: pa.Field, other: pa.Field, number: int, problems: list[Proble
         what = f"input {number} is masked in another way (method, key) than an earlier one"
         problems.append(Problem(what, where, "mask both alike"))
     return first.with_nullable(first.nullable or other.nullable)
+
+
+def _half_labelled(fields: list[pa.Field]) -> Iterator[Problem]:
+    """A problem if one of the fields is private and another has no label: what nobody labelled would pass as it."""
+    private = sorted(frozenset[str]().union(*map(labels.labels_of, fields)) - {labels.PUBLIC})
+    if private and not all(leaf.labels for field in fields for leaf in labels.leaves_of(field)):
+        what = f"one input labels it {private[0]}, another does not label it"
+        yield Problem(what, f"column `{fields[0].name}`", "label it in the schema of every input")
 
 
 def _merged_labels(fields: list[pa.Field]) -> str | None:

@@ -203,6 +203,9 @@ def all_problems(where: str, error: type[BlocksError] = ConfigError) -> Iterator
     yield problems
     if len(problems) == 1:
         (only,) = problems
-        raise error(only.what, where=f"{where}: {only.where}" if only.where else where, fix=only.fix)
+        # A place in a file begins with the file already.
+        told = only.where == where or only.where.startswith(f"{where}:")
+        place = only.where if told else f"{where}: {only.where}" if only.where else where
+        raise error(only.what, where=place, fix=only.fix)
     if problems:
         raise error(f"{len(problems)} problems", where=where, problems=problems)

@@ -178,11 +178,19 @@ def read_policy(source: PolicySource) -> Policy:
     try:
         stat = path.stat()
     except OSError as cause:
-        raise PolicyError(
-            f"cannot read the policy: {cause.strerror}", where=str(source), fix="check the path"
-        ) from None
+        fix = _near_files(path) if isinstance(cause, FileNotFoundError) else "check the path"
+        raise PolicyError(f"cannot read the policy: {cause.strerror}", where=str(source), fix=fix) from None
     # A worker reads the same file for every step; the identity of the file is part of what is remembered.
     return _read(str(source), (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size))
+
+
+def _near_files(path: Path) -> str:
+    try:
+        names = sorted(one.name for one in path.parent.iterdir() if one.is_file())
+    except OSError:
+        return f"there is no folder `{path.parent}`"
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f"did you mean `{close[0]}`?" if close else "check the path"
 
 
 @lru_cache(maxsize=64)
@@ -369,9 +377,7 @@ def refusal(leaf: Leaf, action: Method | None, policy: Policy, destination: str)
         fix = f"give policy=, a file with destinations: {{{destination}: {{labels: ...}}}}"
         return Problem(f"{_labels(leaf)} and there is no policy", where, fix)
     if destination not in policy.destinations:
-        close = difflib.get_close_matches(destination, [*policy.destinations, *DESTINATIONS], n=1)
-        guess = f"did you mean `{close[0]}`? otherwise " if close and close[0] != destination else ""
-        fix = f"{guess}add to {policy.file} under `destinations:`, all its labels in one entry\n"
+        fix = f"{_guess(policy, destination)}add to {policy.file} under `destinations:`, all its labels in one entry\n"
         fix += f"{destination}: {{labels: {{{_line(leaf)}}}}}"
         return Problem(f"{_labels(leaf)}, and the policy does not name `{destination}`", where, fix)
     if action is not None:
@@ -379,7 +385,7 @@ def refusal(leaf: Leaf, action: Method | None, policy: Policy, destination: str)
         fix = f"put MaskColumns(policy=..., destination={destination!r}) before it"
         return Problem(f"{_labels(leaf)} must go through {wanted} first", where, fix)
     if leaf.masked:
-        how = f"is masked by {leaf.masked.method} (key {leaf.masked.key or 'none'})"
+        how = f"is masked by {leaf.masked.method}" + (f" (key {leaf.masked.key})" if leaf.masked.key else "")
         key = f", key: {leaf.masked.key}" if leaf.masked.key else ""
         options = "".join(f", {name}: {value}" for name, value in leaf.masked.options.items() if name != "domain")
         line = f"{min(leaf.labels, default=PUBLIC)}: {{method: {leaf.masked.method}{key}{options}}}"
@@ -394,6 +400,16 @@ def refusal(leaf: Leaf, action: Method | None, policy: Policy, destination: str)
     lines = "\n".join(f"{label}: {_suggested(label)}" for label in unnamed)
     fix = f"add to {policy.file} under `destinations: {destination}: labels:`\n{lines}"
     return Problem(f"label {', '.join(unnamed)} is not named for `{destination}`", where, fix)
+
+
+def _guess(policy: Policy, destination: str) -> str:
+    """What may have been meant by a destination that the policy does not name."""
+    if destination in DESTINATIONS:
+        # The block is right, so the policy may have misspelt it; a name of another place of the library is no mistake.
+        close = difflib.get_close_matches(destination, [n for n in policy.destinations if n not in DESTINATIONS], n=1)
+        return f"the policy names `{close[0]}`: did you mean `{destination}`? otherwise " if close else ""
+    close = difflib.get_close_matches(destination, [*policy.destinations, *DESTINATIONS], n=1)
+    return f"did you mean `{close[0]}`? otherwise " if close else ""
 
 
 def _labels(leaf: Leaf) -> str:

@@ -133,7 +133,10 @@ class _Reader:
             return self._constructor.construct_object(node)
         except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, OverflowError):
             # The safe constructors were written for values that fit; `!!bool maybe` is a KeyError.
-            self._add(node, "a value that does not fit its type", "put it in quotes")
+            what, fix = "a value that does not fit its type", "put it in quotes"
+            if node.tag == "tag:yaml.org,2002:timestamp" and str(node.value)[:4].isdigit():
+                what, fix = "there is no such date or time", "mend it; if it is text, put it in quotes"
+            self._add(node, what, fix)
             return None
 
     def _items(self, node: yaml.MappingNode, path: Path_) -> Iterator[tuple[Any, Any]]:

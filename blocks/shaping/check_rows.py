@@ -38,7 +38,7 @@ class CheckRows(beam.PTransform):
     - `{column: amount, min: 0, max: 10000}`: a range, one bound or both, both allowed; numbers, dates, times, text.
     - `{column: status, one_of: [paid, sent]}`: a domain.
     - `{column: sku, pattern: "[A-Z]{3}-[0-9]+"}`: a regular expression (RE2) that the whole text matches.
-    - `{where: "start <= end"}`: a SQL condition, as for `FilterRows`.
+    - `{where: "start <= end"}`: a SQL condition, as for `FilterRows`; see docs/expressions.md.
     - `{unique: [id]}`: no two rows of a window with the same values.
 
     The parts for one column may stand together in one expectation.
@@ -201,7 +201,7 @@ def _condition_check(one: Condition, schema: pa.Schema, problems: list[Problem])
 
     where = f"{one.where}.where"
     syntax = read_syntax(one.condition, where, problems)
-    expression = check(syntax, schema, problems) if syntax else None
+    expression = check(syntax, schema, problems, shown=False) if syntax else None
     if expression is None:
         return None
     if not pat.is_boolean(expression.type):
@@ -301,7 +301,7 @@ def warn(counts: Sequence[_Failures]) -> None:
 
 def _stop(expectation: Expectation, rows: int) -> NoReturn:
     raise RejectedRecordError(
-        f"check_failed: {rows} row{'s' * (rows != 1)} of a batch fail `{expectation.name}`",
+        f"check_failed: {rows} {'row of a batch fails' if rows == 1 else 'rows of a batch fail'} `{expectation.name}`",
         where=f"CheckRows, {expectation.where}",
         fix="mend the data, or give the expectation on_failure: reject or warn",
     )

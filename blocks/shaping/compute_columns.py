@@ -26,8 +26,8 @@ class ComputeColumns(BatchBlock):
     """Computes columns by SQL expressions.
 
     Every expression sees the columns of the input, also where another one replaces them. What an expression may hold,
-    and what it means, is in `blocks.shaping.expressions`: DuckDB's SQL over the columns of one row, without anything
-    that depends on the clock, on chance or on the machine.
+    and what it means, is in docs/expressions.md: DuckDB's SQL over the columns of one row, without anything that
+    depends on the clock, on chance or on the machine.
 
     Input: batches with every column that the expressions name.
     Output: the same rows in the same order, without those that are rejected. A name that the input has is replaced in
@@ -37,11 +37,13 @@ class ComputeColumns(BatchBlock):
 
     Labels: a column has all labels of everything that its expression reads, in conditions too; no function takes one
     away (a hash of an email is an email to a policy). Only literals are `public`. Public and unlabelled together are
-    unlabelled. An expression that is a column and nothing else passes it on untouched, with description and the mark of
+    unlabelled; an expression that mixes a column without a label with a private one is refused, for no label would hold
+    for both. An expression that is a column and nothing else passes it on untouched, with description and the mark of
     how it was masked; after any other one the mark is gone, so that a policy takes the column for an unmasked one.
     A replaced column stays key and event time; a new one is neither.
-    Rejects: `expression_failed`: a value that cannot be cast, a number out of range, a whole number divided by zero;
-    each row once, with all columns that failed.
+    Rejects: `expression_failed`: a value that cannot be cast, a number out of range, a whole number divided by zero, a
+    time outside the years 1 to 9999, a text that could become longer than 2 GiB; each row once, with all columns that
+    failed.
     Nulls: as SQL has them: NULL in, NULL out, but for `coalesce`, `concat`, CASE and the like.
     State: none.
     Cost: DuckDB's, about half a millisecond a batch and some nanoseconds a row and operation; columns that no
@@ -56,8 +58,8 @@ class ComputeColumns(BatchBlock):
     Raises:
       ConfigError: texts that are no expressions, all of them with line and column; an event time computed behind
         windows.
-      SchemaError: columns that are not there, types that do not fit or that no column can hold, an event time that is
-        no timestamp with a zone; all of them, with line and column.
+      SchemaError: columns that are not there, types that do not fit or that no column can hold, a column without a
+        label beside a private one, an event time that is no timestamp with a zone; all of them, with line and column.
 
     Example:
       >>> show(orders | ComputeColumns({"total": "price * quantity", "country": "upper(user.country)"}))
@@ -191,4 +193,4 @@ def _describer(expressions: Mapping[str, Expression], found: Evaluated) -> Calla
     return describe
 
 
-_REASON = "a value cannot be cast, a number is out of range, or a divisor is zero"
+_REASON = "a value cannot be cast, a number or time is out of range, a divisor is zero, or a text would be too long"

@@ -25,15 +25,16 @@ class FilterRows(BatchBlock):
     Output: the rows for which it is true, unchanged and in their order. Rows for which it is false or NULL go, counted
     as `rows_dropped`.
 
-    What a condition may hold, and what it means, is in `blocks.shaping.expressions`: DuckDB's SQL over the columns of
-    one row, without anything that depends on the clock, on chance or on the machine. AND does not guard: where a part
-    of the condition fails, the row does; write CASE or TRY_CAST.
+    What a condition may hold, and what it means, is in docs/expressions.md: DuckDB's SQL over the columns of one row,
+    without anything that depends on the clock, on chance or on the machine. AND does not guard: where a part of the
+    condition fails, the row does; write CASE or TRY_CAST.
 
     Labels stay as they are; those of the condition's columns do not spread to the others. A condition may name columns
     of any label, for it shows none of their values. But which rows are there tells something about the columns that
     chose them: after `FilterRows("disease = 'x'")` everybody who is left has it, whatever happens to the column
     `disease`. No label and no policy sees this; it is for the people who write the condition to see.
-    Rejects: `expression_failed`: a value that cannot be cast, a number out of range, a division by zero.
+    Rejects: `expression_failed`: a value that cannot be cast, a number out of range, a whole number divided by zero, a
+    text that could become longer than 2 GiB.
     Nulls: as SQL's WHERE has it: what is unknown goes.
     State: none.
     Cost: DuckDB's, over the columns of the condition only, about half a millisecond a batch and a few nanoseconds a row
@@ -73,7 +74,7 @@ class FilterRows(BatchBlock):
     def _condition(self, schema: pa.Schema) -> Expression:
         with all_problems("FilterRows", SchemaError) as problems:
             syntax = read_syntax(self._where, "where", problems)
-            found = check(syntax, schema, problems) if syntax else None
+            found = check(syntax, schema, problems, shown=False) if syntax else None
             if found and not pat.is_boolean(found.type):
                 what = f"the condition gives {found.type}, not bool"
                 problems.append(Problem(what, "where", "compare it with something, as in amount > 0"))
@@ -103,4 +104,7 @@ class FilterRows(BatchBlock):
         return keep
 
 
-_MESSAGE = "`where` cannot be computed: a value cannot be cast, a number is out of range, or a divisor is zero"
+_MESSAGE = (
+    "`where` cannot be computed: a value cannot be cast, a number or time is out of range, a divisor is zero, or a "
+    "text would be too long"
+)

@@ -149,6 +149,28 @@ def _key_problems(left: pa.Field, right: pa.Field, kind: pa.DataType | None, pla
     elif ours is not None and (ours.method in _CONSTANT or ours.options.get("mode") == "random"):
         what = f"masked by {ours.method}{' (random)' if ours.method == 'encrypt' else ''}, equal values do not match"
         yield Problem(what, place, "take hmac, or encrypt with mode: deterministic")
+    yield from _label_problems(left, right, place)
+
+
+def _label_problems(left: pa.Field, right: pa.Field, place: str) -> Iterator[Problem]:
+    """Keys that meet are the same values, so a copy of one must not come along under labels that tell less."""
+    ours, theirs = (labels.labels_of(field) - {labels.PUBLIC} for field in (left, right))
+    if ours == theirs:
+        return
+    what = f"the rows have it labelled {_labels(left)}, and the table {_labels(right)}"
+    fixes = [
+        f"label {whose} `{field.name}` {', '.join(sorted(ours | theirs))} in {schema}"
+        for whose, field, private, schema in (
+            ("the table's", right, theirs, "its schema (`schema`, or that of what reads the table)"),
+            ("the rows'", left, ours, "the schema that they are read with"),
+        )
+        if private != ours | theirs
+    ]
+    yield Problem(what, place, "equal keys are the same values: " + ", and ".join(fixes))
+
+
+def _labels(field: pa.Field) -> str:
+    return ", ".join(sorted(labels.labels_of(field))) or "with nothing"
 
 
 def _alike(ours: Masked | None, theirs: Masked | None) -> bool:

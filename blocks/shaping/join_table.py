@@ -45,6 +45,9 @@ class JoinTable(beam.PTransform):
     their labels and masks. With `how="left"` all rows in the same order, and the table's columns nullable.
     Rejects: `no_match`, with `how="reject"`. Rows in = rows out (left); rows out + unmatched, a counter (inner);
     rows out + rejects (reject).
+    Labels: keys that meet are the same values, so a key column has the same labels on both sides (`public` and none
+    count as the same); else a copy of it in the table would come along under labels that tell less. A table without
+    labels gets them by `schema`.
     Nulls: a null in a key never matches. Rows without a match get nulls (left).
     State: none. The table is in the memory of each worker process. Given as a path without `refresh`, or as an input,
     it is read once, and the runner keeps it as a side input: every row of the job meets the same table. With `refresh`,
@@ -57,7 +60,8 @@ class JoinTable(beam.PTransform):
     Args:
       table: pattern of Parquet files, on any Beam file system; None if it is an input.
       on: the key: a column of both, a list of such, or a mapping from columns of the rows to columns of the table.
-        Types are equal, or both text, bytes, or whole numbers. The table has each key once.
+        Types are equal, or both text, bytes, or whole numbers. The table has each key once. In plain Beam YAML the
+        key is quoted, `'on':`, because YAML 1.1 takes `on` for true.
       how: what becomes of rows without a match: `left` (nulls), `inner` (dropped and counted) or `reject`.
       columns: of the table, that are added; all that are not keys unless given.
       prefix: put before their names.
@@ -73,7 +77,7 @@ class JoinTable(beam.PTransform):
     Raises:
       ConfigError: an option that cannot be used, inputs that do not fit it; (when run) a table over the limits.
       ColumnError: every column that is not there or would have the name of another, and keys that are not compared:
-        of different types, or masked by different methods, keys, domains or options.
+        of different types, with different labels, or masked by different methods, keys, domains or options.
       PrivacyError: columns of the table that the policy does not let into a side input.
       ReadError: no file matches, or one is no Parquet.
       RejectedRecordError: (when run) the table has a key more than once; no rows are multiplied.
@@ -140,7 +144,8 @@ class JoinTable(beam.PTransform):
         )
         used = plan.table_schema(found)
         settings = None if self.rejects is None else self.rejects.settings()
-        join = _Join(plan, schema, used, self._how, self._limits, settings, _unmatched_field(plan))
+        field = _unmatched_field(plan)
+        join = _Join(plan, schema, used, self._how, self._limits, settings, field, self._table or "")
         if self._refresh is not None and not rows.is_bounded:
             assert self._table is not None
             step = beam.ParDo(_JoinFiles(join, self._table, self._refresh))
@@ -242,8 +247,9 @@ class _Join(beam.DoFn):
         limits: TableLimits,
         settings: RejectSettings | None,
         field: str,
+        files: str,
     ) -> None:
-        self._plan, self._schema, self._table, self._how = plan, schema, table, how
+        self._plan, self._schema, self._table, self._how, self._files = plan, schema, table, how, files
         self._limits, self._settings, self._field = limits, settings, field
         # The threads of a worker hold one table.
         self._shared = Shared()
@@ -271,7 +277,7 @@ class _Join(beam.DoFn):
         values = pa.RecordBatch.from_arrays(
             [whole.column(name) for name in self._plan.taken], schema=self._plan.value_schema()
         )
-        return TableIndex(self._plan.keys(whole, self._plan.right), self._plan.right, values)
+        return TableIndex(self._plan.keys(whole, self._plan.right), self._plan.right, values, self._files)
 
     def joined(self, batch: pa.RecordBatch, index: TableIndex, timestamp: Any, window: Any) -> Iterator[Any]:
         """The output of a batch."""

@@ -152,6 +152,11 @@ class SplitRows(beam.PTransform):
         """The name in the catalog: the class's."""
         return type(self).__name__
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The shares, in order: known without the input."""
+        return tuple(self._bounds)
+
     def output_schemas(self, schema: pa.Schema) -> dict[str, pa.Schema]:
         """The schema of every share, in order; every mistake about columns is raised here."""
         with all_problems(self.block_name, ColumnError) as problems:
@@ -194,7 +199,8 @@ class SplitRows(beam.PTransform):
 
         return split
 
-    def expand(self, pcoll: beam.PCollection) -> dict[str, beam.PCollection]:
+    # Beam reads the annotation as a type hint, and warns that it does not know a dict.
+    def expand(self, pcoll: beam.PCollection) -> Any:
         """Applies the block.
 
         Returns:

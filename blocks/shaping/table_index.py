@@ -85,12 +85,13 @@ class TableIndex:
       keys: the key columns of the table, of the types that `places` is asked with.
       names: of the key columns, for errors.
       values: the other columns, as many rows.
+      files: pattern of the files that the table was read from; empty if it is an input.
 
     Raises:
       RejectedRecordError: a key stands more than once.
     """
 
-    def __init__(self, keys: Sequence[pa.Array], names: Sequence[str], values: pa.RecordBatch) -> None:
+    def __init__(self, keys: Sequence[pa.Array], names: Sequence[str], values: pa.RecordBatch, files: str = "") -> None:
         self.values = values
         complete = _complete(keys)
         # A null never matches, so rows with one are not looked for.
@@ -102,10 +103,16 @@ class TableIndex:
         repeated = self._finder.repeated
         if repeated:
             columns = ", ".join(f"`{name}`" for name in names)
+            stand = "1 key of the table stands" if repeated == 1 else f"{repeated:,} keys of the table stand"
+            before = "put DeduplicateRows before it"
+            if files:
+                before = "write the files with one row a key; or read them with ReadParquet, put DeduplicateRows after"
+                before += " it and give that as the second input, `table`"
             raise RejectedRecordError(
-                f"{repeated:,} keys of the table stand more than once, and a join must not multiply rows",
-                where=f"JoinTable, table, {'column' if len(names) == 1 else 'columns'} {columns}",
-                fix="put DeduplicateRows before it, join on more columns, or aggregate the table to one row a key",
+                f"{stand} more than once, and a join must not multiply rows",
+                where=f"JoinTable, table{f' {files}' if files else ''}, "
+                f"{'column' if len(names) == 1 else 'columns'} {columns}",
+                fix=f"{before}; or join on more columns, or aggregate the table to one row a key",
             )
 
     def places(self, keys: Sequence[pa.Array]) -> Places:

@@ -31,10 +31,14 @@ from blocks.catalog.options import options_of
 from blocks.catalog.reading import read_catalog
 from blocks.core import batches
 from blocks.core.batch_type import BatchType
-from blocks.core.errors import ConfigError, Problem, all_problems
-from blocks.snippets.expansion.served import OUTPUT, REJECTS, ServedBlock
+from blocks.core.errors import PrivacyError, Problem, SchemaError
+from blocks.snippets.expansion.served import OUTPUT, REJECTS, ServedBlock, retold
 
 _HEAD = "# Made from catalog.yaml by `blocks providers`: every block for plain Beam YAML (docs/other-languages.md).\n"
+_WAYS = (
+    "; or write `rows_policy: FILE`, a policy whose destination `rows` lets it out; "
+    "or `output: batches`, where a block follows and nothing becomes rows"
+)
 _OUTPUTS = ("rows", "batches")
 
 
@@ -49,18 +53,22 @@ class YamlBlock(ServedBlock):
       ConfigError: everything that is wrong with the config.
     """
 
+    keys = ("output", "input_schema", "rows_policy", "error_handling")
+    written = False
+
     def __init__(self, entry: Entry, config: Mapping[str, Any]) -> None:
         own = dict(config)
         output, handling = own.pop("output", "rows"), own.pop("error_handling", None)
-        with all_problems(f"{entry.name}@{entry.major}", ConfigError) as problems:
-            if output not in _OUTPUTS:
-                problems.append(Problem(f"`output` is rows or batches, got {output}", "output", "use one of them"))
-            problems.extend(_handling_problems(entry, own, handling))
-        self._error_output = handling["output"] if handling else ""
+        problems = []
+        if output not in _OUTPUTS:
+            problems.append(Problem(f"`output` is rows or batches, got {output}", "output", "use one of them"))
+        wrong = _handling_problems(entry, own, handling)
+        self._error_output = handling["output"] if handling and not wrong else ""
         self._batches_out = output == "batches"
-        if handling:
+        if self._error_output:
             own[REJECTS] = {}
-        super().__init__(entry, {"config": yaml.safe_dump(own, sort_keys=False)} if own else {}, {})
+        row = {"config": yaml.safe_dump(own, sort_keys=False)} if own else {}
+        super().__init__(entry, row, {}, [*problems, *wrong])
 
     def expand(self, inputs: Any) -> Any:
         """Applies the block."""
@@ -86,7 +94,11 @@ class YamlBlock(ServedBlock):
     def _rows(self, tag: str, output: beam.PCollection) -> Any:
         if not isinstance(output.element_type, BatchType) or (self._batches_out and tag != REJECTS):
             return output
-        return output | f"Rows of {tag}" >> batches.AsRows(self._served.rows_policy)
+        try:
+            return output | f"Rows of {tag}" >> batches.AsRows(self._served.rows_policy)
+        except (PrivacyError, SchemaError) as error:
+            name = f"{self._entry.name}: its output" + ("" if tag == OUTPUT else f" `{tag}`")
+            raise retold(error, f"{name}, which becomes rows", _WAYS) from None
 
 
 def _handling_problems(entry: Entry, config: Mapping[str, Any], handling: Any) -> list[Problem]:

@@ -1,6 +1,7 @@
 """Builds the Beam pipeline of a snippet through Beam YAML, and gathers every problem on the way."""
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from blocks.core.rejects import Rejects
 from blocks.snippets.cases.checking import case_problems
 from blocks.snippets.configs import StepBuilder, placed
 from blocks.snippets.edges import edges_of
-from blocks.snippets.graph import Step, unused
+from blocks.snippets.graph import Step, output_problems, unused
 from blocks.snippets.reading import Snippet, read_snippet
 from blocks.snippets.steps import AppliedStep, walk
 from blocks.snippets.wiring import Wiring, wire
@@ -114,6 +115,7 @@ def check_snippet(
     whole = wiring.tree is not None and _expand(pipeline, wiring, {**blocks, **stand_ins}, builder, rejects, problems)
     if not whole:
         walk(wiring.steps, blocks, builder)
+        problems.extend(output_problems(snippet.document, wiring.steps, builder.outputs))
     if not problems:
         _check_whole(pipeline, snippet, wiring.steps, problems)
     built = Built(snippet, tuple(wiring.steps), blocks, pipeline, rejects)
@@ -225,7 +227,8 @@ def _expand(
         except Exception as error:  # Beam YAML raises whatever a transform or itself finds
             # After a step that is not there, what Beam says about the ones that follow is noise.
             if len(problems) == before and not any(block is None for block in blocks.values()):
-                problems.append(_beam_problem(error, wiring, builder))
+                known = list(output_problems(builder.document, wiring.steps, builder.outputs))
+                problems.extend(known or [_beam_problem(error, wiring, builder)])
             return False
     return True
 
@@ -248,7 +251,10 @@ def _beam_problem(error: Exception, wiring: Wiring, builder: StepBuilder) -> Pro
     deepest: BaseException = error
     while deepest.__cause__ is not None:
         deepest = deepest.__cause__
-    what = f"Beam YAML: {deepest}" if str(deepest) else f"Beam YAML: {type(deepest).__name__}"
+    said = str(deepest) or type(deepest).__name__
+    for one in sorted(wiring.steps, key=lambda one: -one.number):
+        said = re.sub(rf"\b{one.id}\b", one.name.replace("\\", r"\\"), said)
+    what = f"Beam YAML: {said.replace(' at line unknown', '')}"
     return Problem(what, builder.where(step), "see the page of this transform in the Beam YAML reference")
 
 

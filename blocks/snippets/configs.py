@@ -1,8 +1,9 @@
 """The config of a step: checked against the signature of its block, and turned into what the block takes."""
 
+import contextlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from blocks.catalog.model import Entry
-from blocks.catalog.options import REQUIRED, Option, options_of, value_kind
+from blocks.catalog.options import REQUIRED, Option, kind_of, options_of, value_kind
 from blocks.core.errors import BlocksError, Problem, all_problems, nearest
 from blocks.core.policy import Policy, read_policy
 from blocks.core.schema import schema_of_option
@@ -61,14 +62,27 @@ class StepBuilder:
       rejects: a `blocks.Rejects`, or None.
       problems: grows.
       rehearsal: what stands for keys in a test.
+      more: keys that a config may have beside the options of its block, for hints.
+
+    Attributes:
+      outputs: number of a step to the names of its outputs, none where it has only one; of the steps that could tell.
     """
 
     def __init__(
-        self, snippet: Snippet, rejects: Any, problems: list[Problem], rehearsal: "Rehearsal | None" = None
+        self,
+        snippet: Snippet,
+        rejects: Any,
+        problems: list[Problem],
+        rehearsal: "Rehearsal | None" = None,
+        more: Sequence[str] = (),
     ) -> None:
+        self._more = more
         self._snippet, self._rejects, self._problems, self._rehearsal = snippet, rejects, problems, rehearsal
         self._options: dict[type, dict[str, Option]] = {}
         self._right: dict[int, dict[str, Any]] = {}
+        self.outputs: dict[int, tuple[str, ...]] = {}
+        # Whether an option of the step is only a part of what stands in the file, because the rest is wrong.
+        self._partial = False
         self._unread: set[str] = set()
         self._policy: Policy | None = None
         if snippet.policy is not None:
@@ -82,7 +96,7 @@ class StepBuilder:
         """The block of a step, or None where something is wrong with it."""
         before = len(self._problems)
         assert step.entry is not None
-        self._right[step.number] = {}
+        self._right[step.number], self._partial = {}, False
         try:
             cls = step.entry.load()
         except BlocksError as error:
@@ -105,6 +119,9 @@ class StepBuilder:
                 place = self._where((*step.place, "config"), step)
                 self._problems.append(Problem(f"option `{name}` is missing", place, fix))
         unread = any(config[name] is None and step.config[name] is not None for name in step.config if name in config)
+        if self._partial and not unread and not any(name not in config for name in step.config):
+            with contextlib.suppress(TypeError, ValueError):
+                self._tried(step, cls, config)
         if len(self._problems) > before or has_missing(step.config) or unread or (defaulted and self._policy is None):
             return None
         try:
@@ -117,6 +134,13 @@ class StepBuilder:
             )
         return None
 
+    def _tried(self, step: Step, cls: type, config: Mapping[str, Any]) -> None:
+        """Notes what a block says of the options that are right by themselves, where it cannot be made of all."""
+        try:
+            cls(**config)
+        except BlocksError as error:
+            self.note(step, error)
+
     def right(self, step: Step) -> Mapping[str, Any]:
         """The options of a step that are right by themselves, with schemas and policies read."""
         return self._right.get(step.number, {})
@@ -124,11 +148,15 @@ class StepBuilder:
     def note(self, step: Step, error: BlocksError) -> None:
         """Adds the problems of an error that a block raised, each at its option's place if it names one."""
         for problem in error.problems:
-            option = next((word for word in re.findall(r"\w+", problem.where) if word in step.config), None)
-            place = (*step.place, "config", option) if option else step.place
-            where = self._where(place, step)
+            named = _named(problem.where, step.config)
+            where = self._where((*step.place, "config", *named) if named else step.place, step)
             rest = problem.where.removeprefix(step.type).lstrip(":. ")
             self._problems.append(Problem(problem.what, f"{where}, {rest}" if rest else where, problem.fix))
+
+    @property
+    def document(self) -> Document:
+        """Of the snippet."""
+        return self._snippet.document
 
     def where(self, step: Step | None) -> str:
         """Where a step stands; the file if it is not known which."""
@@ -140,7 +168,7 @@ class StepBuilder:
 
     def _checked(self, step: Step, options: Mapping[str, Option]) -> dict[str, Any]:
         assert step.entry is not None
-        usable = [name for name in options if name != "rejects"]
+        usable = [*(name for name in options if name != "rejects"), *self._more]
         config: dict[str, Any] = {}
         right = self._right[step.number] = {}
         for name, value in step.config.items():
@@ -155,8 +183,11 @@ class StepBuilder:
                 self._problems.append(Problem(what, self._where(place, step, key=True), nearest(name, usable)))
             elif not has_missing(value):
                 config[name] = self._value(step, options[name], value, place)
-                if len(self._problems) == before and (config[name] is not None or value is None):
-                    right[name] = config[name] if name in ("schema", "policy", *step.entry.input_files) else value
+                partial = len(self._problems) > before and config[name] is not None
+                if partial or (len(self._problems) == before and (config[name] is not None or value is None)):
+                    read = partial or name in ("schema", "policy", *step.entry.input_files)
+                    right[name] = config[name] if read else value
+                    self._partial = self._partial or partial
         return config
 
     def _value(self, step: Step, option: Option, value: Any, place: Place) -> Any:
@@ -200,6 +231,9 @@ class StepBuilder:
             return value
         except (ValidationError, TypeError) as error:
             deeper: Place = ()
+            if names := self._not_texts(step, option, value, place):
+                # What is wrong with the rest is told as well, though no block is made of it.
+                return {name: one for name, one in value.items() if name not in names} or None
             if isinstance(error, ValidationError) and len(error.errors()) == 1:
                 deeper = tuple(part for part in error.errors()[0]["loc"] if isinstance(part, int))
             at = value
@@ -211,6 +245,21 @@ class StepBuilder:
                 what = f"option `{option.name}{within}`: expected {option.kind}"
             self._problems.append(Problem(what, self._where((*place, *deeper), step), "blocks show " + step.type))
             return None
+
+    def _not_texts(self, step: Step, option: Option, value: Any, place: Place) -> list[Any]:
+        """Keys of a mapping of text to text whose value is a number, a date or nothing, each with a problem noted."""
+        if option.kind != kind_of(Mapping[str, str]) or not isinstance(value, dict):
+            return []
+        found = [name for name, one in value.items() if not isinstance(one, str) or not isinstance(name, str)]
+        for name in found:
+            at, one = f"option `{option.name}.{name}`", value[name]
+            what = f"{at}: expected text, got {value_kind(one)}" if isinstance(name, str) else f"{at}: a name is text"
+            fix = "put it in quotes" + (f', as in "{one}"' if type(one) in (int, float) else "")
+            if one is None or isinstance(one, dict | list):
+                fix = "write a text in quotes, or take it out"
+            where = self._where((*place, name), step, key=not isinstance(name, str))
+            self._problems.append(Problem(what, where, fix))
+        return found
 
     def _window(self, step: Step, value: Any, place: Place) -> Any:
         from apache_beam.transforms import window
@@ -252,7 +301,30 @@ class StepBuilder:
 def placed(error: BlocksError, file: str) -> Iterator[Problem]:
     """The problems of a file that could not be read, each at its place in it."""
     for one in error.problems:
-        yield Problem(one.what, one.where.removeprefix(f"{file}: ") or error.where, one.fix)
+        where = one.where.removeprefix(f"{file}: ") or error.where
+        if match := re.match(r"line (\d+), column (\d+)(.*)", where, re.DOTALL):
+            where = f"{file}:{match[1]}:{match[2]}{match[3]}"
+        elif Path(file).name not in where:
+            where = f"{file}: {where}"
+        yield Problem(one.what, where, one.fix)
+
+
+def _named(where: str, config: Mapping[str, Any]) -> Place:
+    """The path into a config that a block's problem names, such as `expect[3].where`, as far as it is there."""
+    for match in re.finditer(r"\b(\w+)(?=((?:\.\w+|\[\d+\])*))", where):
+        if match[1] not in config:
+            continue
+        place: list[str | int] = [match[1]]
+        at = config[match[1]]
+        for name, number in re.findall(r"\.(\w+)|\[(\d+)\]", match[2]):
+            key = name or int(number) - 1  # positions are told from 1
+            inside = key in at if isinstance(at, Mapping) else isinstance(at, list) and key in range(len(at))
+            if not inside:
+                break
+            place.append(key)
+            at = at[key]
+        return tuple(place)
+    return ()
 
 
 def _shown(step: Step) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pat
 
-from blocks.catalog.flow import Flow, flow
+from blocks.catalog.flow import Flow, flow, needed
 from blocks.core import labels
 from blocks.core.errors import BlocksError
 from blocks.core.labels import Leaf
@@ -53,11 +53,15 @@ class Place:
       destination: `warehouse`, `rejects`, ...
       policy: its file, empty if there is none.
       passes: label to how its columns get there: `as it is`, `masked: hmac (main)` or `not`, with their number.
+      sometimes: whether only some options or inputs lead there.
+      table: whether it is the columns of a table that is joined, and not those of the input.
     """
 
     destination: str
     policy: str
     passes: tuple[str, ...]
+    sometimes: bool = False
+    table: bool = False
 
 
 @dataclass(frozen=True)
@@ -226,6 +230,24 @@ def _places(built: Built, step: Step, before: list[pa.Schema], after: list[pa.Sc
             policy, schemas = built.rejects.settings().policy, before or after
         if schemas:
             yield Place(destination, policy.file, tuple(_passing(policy, destination, schemas[0])))
+    joined = _joined(step, built.configs.get(step.number, {}), before, after)
+    for destination in step.entry.sometimes:
+        given = joined if joined is not None else before[0] if before else None
+        if given is not None and destination not in step.entry.destinations:
+            passes = tuple(_passing(own, destination, given))
+            yield Place(destination, own.file, passes, sometimes=True, table=joined is not None)
+
+
+def _joined(step: Step, config: Mapping[str, Any], before: list[pa.Schema], after: list[pa.Schema]) -> pa.Schema | None:
+    """The columns of the table that a step joins; None if it joins none.
+
+    Keys are told by those of the rows, which have the same labels and masks: a join refuses others.
+    """
+    if step.entry is None or not (before and after) or not any(one.prefix for one in step.entry.columns.gives.added):
+        return None
+    keys = dict.fromkeys(name for need, name in needed(step.entry, config) if need.form == "keys")
+    own = before[0].names
+    return pa.schema([*(before[0].field(key) for key in keys), *(one for one in after[0] if one.name not in own)])
 
 
 def _passing(policy: Policy, destination: str, schema: pa.Schema) -> Iterator[str]:

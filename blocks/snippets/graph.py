@@ -1,16 +1,18 @@
 """The steps of a snippet as a graph: what feeds what, through chains and composites, and what is wrong with that."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from blocks.catalog.model import Entry
-from blocks.core.errors import Problem
+from blocks.core.errors import Problem, nearest
 from blocks.core.strict_yaml import Document
 
 Place = tuple[str | int, ...]
 
 CONTAINERS = ("chain", "composite")
+# What Beam YAML calls the only output of a step.
+ALONE = "out"
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +157,32 @@ def kind_problems(document: Document, step: Step) -> Iterator[Problem]:
         what = f"`{step.name}` takes {' or '.join(sorted(data)) or 'no input'}, and {name} gives {_words(gives)}"
         fix = {"batches": "put AsRows between them", "rows": "put AsBatches between them"}.get(gives, "end there")
         yield Problem(what, document.where(source.place), fix if data else "take `input` out")
+
+
+def output_problems(
+    document: Document, steps: Sequence[Step], outputs: Mapping[int, Sequence[str]]
+) -> Iterator[Problem]:
+    """A problem for every reference to an output that a block does not have, or to none of several.
+
+    Args:
+      document: of the snippet.
+      steps: that refer.
+      outputs: number of a step to the names of its outputs, none where it has only one; those that are known.
+    """
+    for step in steps:
+        for source in sources(step):
+            if source.step is None or source.step.number not in outputs:
+                continue
+            name, names = source.step.name, outputs[source.step.number]
+            where = document.where((*source.place, source.key))
+            if source.output and not names and source.output != ALONE:
+                yield Problem(f"`{name}` has one output, and none named `{source.output}`", where, f"write `{name}`")
+            elif source.output and names and source.output not in names:
+                fix = nearest(source.output, names)
+                yield Problem(f"`{name}` has no output `{source.output}`", where, fix)
+            elif len(names) > 1 and not source.output:
+                listed = ", ".join(f"{name}.{one}" for one in names)
+                yield Problem(f"`{name}` has {len(names)} outputs", where, f"name one of them: {listed}")
 
 
 def _words(kind: str) -> str:

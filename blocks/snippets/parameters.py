@@ -5,6 +5,7 @@ step or a reference to another parameter. `${name}` alone keeps the parameter's 
 `$${` is a plain `${`.
 """
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ TYPES = {
 _KEYS = ("type", "default", "description")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
+_OPEN = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 
 Place = tuple[str | int, ...]
 
@@ -98,7 +100,9 @@ def _declaration(document: Document, at: Place, name: str, spec: Any, problems: 
         return Parameter(name, "string", "", "")
     default = spec.get("default")
     if default is not None and not _fits(kind, default):
-        what = f"default of `{name}`: expected {TYPES[kind]}, got {value_kind(default)}"
+        finite = not isinstance(default, float) or math.isfinite(default)
+        got = value_kind(default) if finite else "NaN or infinity"
+        what = f"default of `{name}`: expected {TYPES[kind]}, got {got}"
         problems.append(Problem(what, document.where((*at, "default")), "mend the default, or the type"))
         default = MISSING
     if kind == "path" and isinstance(default, str):
@@ -108,7 +112,7 @@ def _declaration(document: Document, at: Place, name: str, spec: Any, problems: 
 
 def _fits(kind: str, value: Any) -> bool:
     if kind == "float":
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if kind == "date":
         return isinstance(value, date) and not isinstance(value, datetime)
     expected = {"string": str, "path": str, "integer": int, "boolean": bool}[kind]
@@ -155,7 +159,8 @@ def parse(kind: str, text: str) -> Any:
         if kind == "integer":
             return int(text)
         if kind == "float":
-            return float(text)
+            number = float(text)
+            return number if math.isfinite(number) else None
         if kind == "boolean":
             return {"true": True, "false": False}.get(text.lower())
         if kind == "date":
@@ -173,6 +178,10 @@ def substituted(document: Document, content: Any, at: Place, known: Mapping[str,
         return [substituted(document, value, (*at, number), known, problems) for number, value in enumerate(content)]
     if not isinstance(content, str) or "${" not in content:
         return content
+    if any(match[1] is not None and not match[2] for match in _OPEN.finditer(content)):
+        fix = "write ${NAME}, or $${ for a plain ${"
+        problems.append(Problem("`${` is not closed", document.where(at), fix))
+        return MISSING
     for name in dict.fromkeys(match[1] for match in _REFERENCE.finditer(content) if match[1] is not None):
         if name not in known:
             problems.append(Problem(f"no parameter `{name}`", document.where(at), nearest(name, known)))

@@ -2,8 +2,9 @@
 
 A fingerprint is a SHA-256 over all that decides what a step gives: block and version, options with parameters put in,
 the content (not the place) of policies and schemas, the schemas of the inputs, and the fingerprints of the steps that
-feed it. Names and descriptions decide nothing: neither of the snippet, nor of steps, nor of fields. Comments and the
-order of keys are not there any more when a file is read. Secrets have no part: of a key there is only the URI.
+feed it. Names and descriptions decide nothing: neither of the snippet, nor of steps, nor of fields. Comments are not
+there any more when a file is read, and the order of options decides nothing; the order within an option does, since it
+may be that of columns or of shares. Secrets have no part: of a key there is only the URI.
 
 What a run leaves behind are digests, never options themselves, which may be private.
 """
@@ -70,12 +71,14 @@ class Change:
       stage: as it is now.
       state: `same`, `new` or `changed`.
       why: of a changed stage: what is different, in words.
+      own: of `why`, what is different in the stage itself, and not only in what feeds it.
       rewrites: what a run will do to a table, if the stage is not the same and writes one.
     """
 
     stage: Stage
     state: str
     why: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
     rewrites: str = ""
 
 
@@ -115,11 +118,42 @@ def changes(built: Built, before: list[Stage] | None) -> list[Change]:
             continue
         rewrites = _rewrites(steps[stage.step])
         found.append(
-            Change(stage, "new", (), rewrites)
+            Change(stage, "new", rewrites=rewrites)
             if last is None
-            else Change(stage, "changed", tuple(_why(stage, last)), rewrites)
+            else Change(stage, "changed", tuple(_why(stage, last)), tuple(_own(stage, last)), rewrites)
         )
     return found
+
+
+def causes(found: list[Change]) -> dict[str, tuple[str, ...]]:
+    """Label of each changed stage to what came first: its own differences, or else the stages before it that have some.
+
+    Args:
+      found: of `changes`.
+    """
+    there = {change.stage.step: change for change in found}
+
+    def first(label: str) -> Iterator[str]:
+        change = there[label]
+        if change.state == "new" or change.own:
+            yield label
+        elif change.state == "changed":
+            for feed in _feeds(change.stage, there):
+                yield from first(feed)
+
+    told = {}
+    for change in found:
+        if change.state == "changed":
+            label = change.stage.step
+            roots = [] if change.own else list(dict.fromkeys(first(label)))
+            told[label] = change.own or tuple(f"follows `{root}`" for root in roots) or change.why
+    return told
+
+
+def _feeds(stage: Stage, there: Mapping[str, Change]) -> list[str]:
+    """Labels of the stages that feed one, without the names of their outputs."""
+    named = [key.partition(":")[2] for key in stage.inputs]
+    return [name if name in there else name.rpartition(".")[0] for name in named]
 
 
 def gone(built: Built, before: list[Stage] | None) -> list[str]:
@@ -198,7 +232,11 @@ def _stage(built: Built, edges: Edges, step: Step, before: Mapping[int, Stage]) 
         "",
         step.type.partition("@")[0],
         step.entry.version if step.entry is not None else apache_beam.__version__,
-        {key: _digest(_plain(built, step, key, value)) for key, value in sorted(config.items()) if key != "policy"},
+        {
+            key: _digest(_plain(built, step, key, value), keep_order=True)
+            for key, value in sorted(config.items())
+            if key != "policy"
+        },
         _digest(_policy_content(policy, _destinations(step, config))) if isinstance(policy, Policy) else "",
         rejects,
         tuple(schemas),
@@ -251,8 +289,8 @@ def _field(one: pa.Field) -> Any:
     return [one.name, kind, one.nullable, metadata, below]
 
 
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=_json)
+def _digest(value: Any, keep_order: bool = False) -> str:
+    text = json.dumps(value, sort_keys=not keep_order, ensure_ascii=True, separators=(",", ":"), default=_json)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -269,6 +307,22 @@ def _json(value: Any) -> Any:
 
 
 def _why(stage: Stage, last: Stage) -> Iterator[str]:
+    own = list(_own(stage, last))
+    if stage.block != last.block:
+        yield from own
+        return
+    takes = [one for one in own if one.startswith("takes ")]
+    yield from (one for one in own if one not in takes)
+    if stage.schemas != last.schemas:
+        yield "columns of the input changed"
+    for label, now in stage.inputs.items():
+        if label in last.inputs and last.inputs[label] != now:
+            yield f"input `{label.partition(':')[2]}` changed"
+    yield from takes
+
+
+def _own(stage: Stage, last: Stage) -> Iterator[str]:
+    """What is different in a stage itself."""
     if stage.block != last.block:
         yield f"{stage.block} instead of {last.block}"
         return
@@ -282,12 +336,10 @@ def _why(stage: Stage, last: Stage) -> Iterator[str]:
         yield "policy changed"
     if stage.rejects != last.rejects:
         yield "policy for rejects changed"
-    if stage.schemas != last.schemas:
-        yield "columns of the input changed"
     for label, now in stage.inputs.items():
-        if last.inputs.get(label) != now:
-            name = label.partition(":")[2]
-            yield f"input `{name}` changed" if label in last.inputs else f"takes `{name}` now"
+        # One that was only renamed feeds it as it did.
+        if label not in last.inputs and now not in last.inputs.values():
+            yield f"takes `{label.partition(':')[2]}` now"
 
 
 def _rewrites(step: Step) -> str:

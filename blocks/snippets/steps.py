@@ -33,6 +33,9 @@ class AppliedStep(beam.PTransform):
         """Applies the block, or says what is wrong."""
         found = list(pvalue.values()) if isinstance(pvalue, dict) else [pvalue]
         types = [getattr(one, "element_type", None) for one in found]
+        # A block may know its outputs without its input.
+        if (names := getattr(self._block, "output_names", None)) is not None:
+            self._builder.outputs[self._step.number] = names
         if self._block is None or any(isinstance(one, Unbuilt) for one in types):
             known = [] if isinstance(found[0], beam.pvalue.PBegin) else [known_of(one) for one in types]
             wrong = self._block is None
@@ -42,7 +45,9 @@ class AppliedStep(beam.PTransform):
                     wrong = True
             return self._unbuilt(pvalue, known, wrong)
         try:
-            return pvalue | self._block
+            result = pvalue | self._block
+            self._builder.outputs[self._step.number] = tuple(result) if isinstance(result, dict) else ()
+            return result
         except BlocksError as error:
             self._builder.note(self._step, error)
         except Exception as error:  # a type that Beam refuses, for one

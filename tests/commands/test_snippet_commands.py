@@ -101,6 +101,9 @@ def test_plan_compares_with_the_last_run_and_a_run_that_fails_leaves_nothing(blo
     assert "option `key` added" in output
     assert "writes `orders`: upsert by order_id; rows of keys that the run brings are replaced" in output
     assert "gone" not in output
+    lines = [line.strip() for line in output.splitlines()]
+    step = next(number for number, line in enumerate(lines) if line.startswith("write  "))
+    assert lines[step + 1 : step + 3] == ["option `key` added", "option `mode` added"]
 
 
 def test_what_the_last_run_left_behind_cannot_be_written_is_only_a_warning(blocks):

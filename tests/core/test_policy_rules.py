@@ -361,3 +361,32 @@ def test_a_mapping_is_a_policy_too_and_its_mistakes_name_the_policy() -> None:
         read_policy({"destinations": {"w": {"labels": {"a": "hmca"}}}})
     found = read_policy({"destinations": {}})
     assert read_policy(found) is found
+
+
+def test_a_policy_file_that_is_missing_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+    (tmp_path / "privacy.yaml").write_text("destinations: {}\n", encoding="utf-8")
+    with pytest.raises(PolicyError) as caught:
+        read_policy(tmp_path / "privcy.yaml")
+    assert "did you mean `privacy.yaml`?" in caught.value.fix
+    with pytest.raises(PolicyError) as caught:
+        read_policy(tmp_path / "none" / "privacy.yaml")
+    assert "there is no folder" in caught.value.fix
+
+
+def test_a_destination_that_the_policy_misspells_is_hinted_at() -> None:
+    found = read_policy({"destinations": {"warehose": {"labels": {"pii.email": "keep"}}}})
+    with pytest.raises(PrivacyError) as caught:
+        check_destination(schema(email="pii.email"), found, "warehouse", "WriteWarehouse")
+    assert "the policy names `warehose`: did you mean `warehouse`? otherwise add" in caught.value.fix
+    with pytest.raises(PrivacyError) as caught:
+        check_destination(schema(email="pii.email"), found, "shuffle", "DeduplicateRows")
+    assert "did you mean" not in caught.value.fix
+
+
+def test_a_mask_without_a_key_is_told_without_one() -> None:
+    found = policy({"pii.email": "redact"})
+    masked = plan_masking(schema(email="pii.email"), found, "warehouse", "MaskColumns").schema
+    other = policy({"pii.email": "null"})
+    with pytest.raises(PrivacyError) as caught:
+        check_destination(masked, other, "warehouse", "WriteWarehouse")
+    assert "is masked by redact, not as" in caught.value.what

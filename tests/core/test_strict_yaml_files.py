@@ -65,7 +65,7 @@ def test_aliases_are_values_and_each_use_has_its_own_place_in_the_data() -> None
         ("a: !!int ''\n", ["c.yaml:1:4 a value that does not fit its type"]),
         ("a: !!bool maybe\n", ["c.yaml:1:4 a value that does not fit its type"]),
         ("a: !!timestamp never\n", ["c.yaml:1:4 a value that does not fit its type"]),
-        ("a: 2026-02-31\n", ["c.yaml:1:4 a value that does not fit its type"]),
+        ("a: 2026-02-31\n", ["c.yaml:1:4 there is no such date or time"]),
         ("? [a, b]\n: 1\n", ["c.yaml:1:3 a key is a list or a mapping"]),
         ("? {a: b}\n: 1\n", ["c.yaml:1:3 a key is a list or a mapping"]),
         ("a: &x [*x]\n", ["c.yaml:1:4 an alias that holds itself"]),
@@ -105,3 +105,12 @@ def test_files_a_mark_at_the_start_and_other_encodings(tmp_path: Path) -> None:
         strict_yaml.load(tmp_path / "latin.yaml", error=PolicyError)
     with pytest.raises(ConfigError, match="cannot read the file"):
         strict_yaml.load(tmp_path / "none.yaml")
+
+
+def test_a_problem_names_its_file_once(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("a: 2026-02-31\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        strict_yaml.load(path)
+    assert caught.value.where == f"{path}:1:4"
+    assert "mend it" in caught.value.fix

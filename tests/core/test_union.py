@@ -89,7 +89,17 @@ def test_everything_that_does_not_match_is_in_one_error() -> None:
 def test_a_column_has_the_labels_of_all_inputs() -> None:
     one, other = schema(field("a", "pii.email")), schema(field("a", "secret"))
     assert labels.labels_of(union_schema([one, other]).field("a")) == {"pii.email", "secret"}
-    assert labels.labels_of(union_schema([one, schema(field("a"))]).field("a")) == {"pii.email"}
+    public = schema(field("a", "public"))
+    assert labels.labels_of(union_schema([one, public]).field("a")) == {"pii.email", "public"}
+
+
+def test_a_column_that_is_private_in_one_input_and_unlabelled_in_another_is_refused() -> None:
+    private, unlabelled = schema(field("a", "pii.email")), schema(field("a"))
+    for inputs in ([private, unlabelled], [unlabelled, private], [private, schema(field("a", "public")), unlabelled]):
+        with pytest.raises(SchemaError, match=r"(?s)one input labels it pii\.email.*column `a`.*every input"):
+            union_schema(inputs)
+    lacking = schema(field("b", "public"))
+    assert labels.labels_of(union_schema([private, lacking], fill_missing=True).field("a")) == {"pii.email"}
 
 
 def test_public_in_one_input_does_not_make_an_unlabelled_column_public() -> None:

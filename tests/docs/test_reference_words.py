@@ -1,5 +1,6 @@
 """What the generated pages say of rows, types, columns and versions, in words that Markdown does not change."""
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -10,9 +11,10 @@ from blocks.catalog import reference
 from blocks.catalog.model import Catalog, Entry
 from blocks.catalog.reading import read_catalog
 from blocks.catalog.reference.column_words import column_rows
-from blocks.catalog.reference.docstrings import paragraphs, raised
+from blocks.catalog.reference.docstrings import WORDS, paragraphs, raised, sections
 from blocks.catalog.reference.few_rows import few_rows
 from blocks.catalog.reference.markdown import code, table
+from blocks.catalog.reference.python_page import python_page
 from blocks.catalog.reference.tables import meaning, rejects_table, rows_table
 from blocks.core.rejects import Reject, reject_batch
 
@@ -159,6 +161,28 @@ def test_bars_and_line_breaks_stay_within_their_cell():
 
 def test_sections_on_one_line_become_paragraphs():
     assert paragraphs("Rejects: none. Nulls: kept.") == "**Rejects.** none.\n\n**Nulls.** kept."
+
+
+def test_a_sentence_with_a_colon_is_not_torn_into_a_heading():
+    body = "Input: rows.\nout: the rest, as is.\nA masked column stays as it is: a code."
+    assert paragraphs(body) == "**Input.** rows.\nout: the rest, as is.\nA masked column stays as it is: a code."
+
+
+def test_every_bold_word_of_a_page_is_a_declared_one():
+    declared = {*WORDS, "Returns", "Yields", "Raises"}
+    catalog = read_catalog()
+    pages = {entry.name: paragraphs(sections(entry.load())[1]) for entry in catalog.entries}
+    pages["python.md"] = python_page(catalog)
+    found = {(name, word) for name, text in pages.items() for word in re.findall(r"\*\*(.+?)\.?\*\*", text)}
+    assert {(name, word) for name, word in found if word not in declared} == set()
+    assert {"Input", "Output", "Rejects", "Nulls", "State", "Cost"} <= {word for _, word in found}
+
+
+def test_every_paragraph_that_begins_as_a_section_is_declared():
+    # A new section of a docstring is declared first; else it would be a line among others.
+    lines = [line for entry in read_catalog().entries for line in sections(entry.load())[1].split("\n\n")]
+    begun = {match[1] for line in lines if (match := re.match(r"([A-Z]\w*(?: \w+)?): ", line))}
+    assert begun <= {*WORDS}
 
 
 def test_every_error_leads_to_the_page_of_errors():

@@ -303,7 +303,11 @@ def refused(service: Any, name: str, given: Any, config: dict[str, Any]) -> str:
         ("MaskColumns:v1", {"config": "a: b\n  c: d"}, ["not YAML", "config of MaskColumns:2:4"]),
         ("MaskColumns:v1", {"config": "- a"}, ["expected a mapping of options in YAML, got a list"]),
         ("MaskColumns:v1", {"config": "policy: privacy.yaml", "policy": "x"}, ["`policy` stands in the row and in"]),
-        ("MaskColumns:v1", {"policy": "nowhere.yaml", "destination": "warehouse"}, ["nowhere.yaml", "check the path"]),
+        (
+            "MaskColumns:v1",
+            {"policy": "nowhere.yaml", "destination": "warehouse"},
+            ["nowhere.yaml", "cannot read the policy"],
+        ),
         ("MaskColumns:v1", {"policy": POLICY, "destination": "warehose"}, ["warehose", "warehouse"]),
         (
             "MaskColumns:v1",

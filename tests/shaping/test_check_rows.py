@@ -213,7 +213,7 @@ def test_stop_names_the_expectation_and_no_value(tmp_path: Path) -> None:
     expect = [{"column": "email", "pattern": "[a-z]@x", "on_failure": "stop", "name": "mail form"}]
     with pytest.raises(RejectedRecordError) as caught:
         run_over(lambda rejects: CheckRows(expect, rejects=rejects), [batch(*ROWS)], tmp_path, POLICY)
-    assert "1 row of a batch fail `mail form`" in str(caught.value)
+    assert "1 row of a batch fails `mail form`" in str(caught.value)
     assert "CheckRows, expect[1]" in str(caught.value)
     assert "SECRET" not in str(caught.value)
 
@@ -249,7 +249,7 @@ def test_repeated_rows_pass_with_a_warning(caplog: pytest.LogCaptureFixture) -> 
 
 def test_repeated_rows_stop(tmp_path: Path) -> None:
     given = batch({"status": "a"}, {"status": "a"})
-    with pytest.raises(RejectedRecordError, match="fail `unique status`"):
+    with pytest.raises(RejectedRecordError, match="fails `unique status`"):
         run_over(CheckRows([{"unique": ["status"]}], on_failure="stop", policy=POLICY), [given])
     with pytest.raises(RejectedRecordError, match="the row fails `unique status`"):
         run_over(CheckRows([{"unique": ["status"]}], policy=POLICY), [given])

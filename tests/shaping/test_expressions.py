@@ -1,6 +1,7 @@
 """Expressions as they are read: what is let through, what is refused, and where each mistake is."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from blocks.core.errors import BlocksError, ConfigError, Problem, SchemaError
 from blocks.shaping.expressions import check, parse_expression, parse_expressions, read_syntax
-from blocks.shaping.expressions.functions import FUNCTIONS
+from blocks.shaping.expressions.allowed import CAST_TYPES
+from blocks.shaping.expressions.functions import FUNCTIONS, LONGEST_TEXT, REFUSED, UNITS
+from blocks.shaping.expressions.syntax import MAX_DEPTH, MAX_NESTING, MAX_TEXT
 
 
 def problems(text: Any) -> list[Problem]:
@@ -149,6 +152,45 @@ def test_a_mistake_about_columns_and_types_is_seen_at_construction(text: str, wh
     problem = only(text)
     assert what in problem.what
     assert fix in problem.fix
+
+
+@pytest.mark.parametrize("text", ["d + 1", "(d + d) + 1", "d > 1", "1 - d", "name = 'x' AND d + 1 > 0"])
+def test_what_fails_on_every_row_beside_a_column_is_refused(text: str) -> None:
+    schema = pa.schema([("d", pa.decimal128(38, 38)), ("name", pa.string())])
+    with pytest.raises(SchemaError, match="fails on every row: "):
+        parse_expression(text, schema)
+    assert parse_expression("d + d", schema).type == pa.decimal128(38, 38)
+
+
+def test_what_fails_where_not_every_row_comes_is_told_so() -> None:
+    assert "fails on every row that gets there: " in only("coalesce(n, CAST('x' AS INTEGER))").what
+
+
+def test_a_name_that_stands_twice_is_told_as_such() -> None:
+    twice = pa.struct([("x", pa.int64()), ("x", pa.int64())])
+    schema = pa.schema([("a", pa.int64()), ("a", pa.int64()), ("s", twice)])
+    with pytest.raises(SchemaError, match=r"(?s)the schema has 2 columns `a`.*rename"):
+        parse_expression("a + 1", schema)
+    with pytest.raises(SchemaError, match=r"(?s)`s` has 2 fields `x`.*rename"):
+        parse_expression("s.x + 1", schema)
+
+
+def test_a_long_chain_is_told_to_be_deep_and_how_to_write_it() -> None:
+    problem = only(" OR ".join(["id = 1"] * 300))
+    assert "each AND, OR" in problem.what
+    assert "x IN (1, 2, 3)" in problem.fix
+    assert parse_expression("id IN (" + ", ".join(["1"] * 1_000) + ")", SCHEMA).type == pa.bool_()
+
+
+def test_every_function_and_every_refused_one_is_in_the_documents() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "expressions.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"`([a-z_0-9]+)(?:\([^`]*\))?`", page))
+    assert set(FUNCTIONS) - shown == set()
+    assert set(REFUSED) - shown == set()
+    assert {name.lower() for name in CAST_TYPES.values()} <= {name.lower() for name in re.findall(r"`([A-Z]+)", page)}
+    assert set(UNITS) - shown == set()
+    for number in (MAX_DEPTH, MAX_NESTING, f"{MAX_TEXT:,}".replace(",", " "), f"{LONGEST_TEXT:,}".replace(",", " ")):
+        assert f" {number} " in page, number
 
 
 def test_the_place_is_that_of_the_smallest_part_that_is_wrong() -> None:

@@ -7,10 +7,10 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from blocks.core import labels
-from blocks.core.errors import PrivacyError
+from blocks.core.errors import PrivacyError, Problem, SchemaError
 from blocks.core.labels import Leaf
 from blocks.core.policy import check_destination, read_policy
-from blocks.shaping.expressions import parse_expression
+from blocks.shaping.expressions import check, parse_expression, read_syntax
 from blocks.shaping.expressions.columns import merged_labels
 
 
@@ -52,11 +52,35 @@ def of(text: str) -> set[str]:
         ("amount * 2", set()),
         ("amount * id", set()),
         ("id > 1 AND amount > 1", set()),
-        ("coalesce(amount, length(name))", {"pii.name"}),
     ],
 )
 def test_a_result_has_all_labels_of_what_is_read(text: str, wanted: set[str]) -> None:
     assert of(text) == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["coalesce(amount, length(name))", "coalesce(name, CAST(amount AS VARCHAR))", "if(name IS NULL, amount, 0)"]
+)
+def test_a_column_without_a_label_is_not_mixed_with_a_private_one(text: str) -> None:
+    with pytest.raises(SchemaError, match=r"(?s)`amount` has no label and is mixed with pii\.name.*label `amount`"):
+        parse_expression(text, SCHEMA)
+
+
+def test_an_unlabelled_field_below_is_not_mixed_either() -> None:
+    inner = pa.struct([field("seen", pa.string(), "pii.email"), field("plain", pa.string())])
+    schema = pa.schema([field("s", inner)])
+    with pytest.raises(SchemaError, match=r"`s\.plain` has no label and is mixed with pii\.email"):
+        parse_expression("s IS NULL", schema)
+    assert parse_expression("s", schema).field("copy").type == inner
+
+
+def test_a_condition_may_read_both_for_it_shows_neither() -> None:
+    problems: list[Problem] = []
+    syntax = read_syntax("name IS NULL OR amount > 0", "where", problems)
+    assert syntax is not None
+    assert check(syntax, SCHEMA, problems, shown=False) is not None
+    assert problems == []
+    assert check(syntax, SCHEMA, problems) is None
 
 
 LABELS = ["public", "pii.email", "secret", ""]

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from blocks.core.errors import BatchTypeError, BlocksError, SchemaError
 from blocks.shaping.expressions import Runner, parse_expression, parse_expressions
 from blocks.shaping.expressions import runner as runner_module
-from blocks.shaping.expressions.columns import unreadable
+from blocks.shaping.expressions.columns import Read, unreadable
+from blocks.shaping.expressions.engine import CHECKER, Refusal
+from blocks.shaping.expressions.growth import at_most
 
 sys.path.append(str(Path(__file__).parents[1] / "core"))
 from core_data import LEAVES, arrays, types
@@ -141,7 +143,12 @@ def test_columns_that_are_not_read_may_have_any_type() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [pa.float16(), pa.decimal256(50, 2), pa.duration("us"), pa.list_(pa.duration("us")), pa.struct([])]
+    "kind",
+    [
+        *(pa.float16(), pa.decimal256(50, 2), pa.duration("us"), pa.list_(pa.duration("us")), pa.struct([])),
+        *(pa.timestamp("ns"), pa.timestamp("ns", "UTC"), pa.list_(pa.timestamp("ns")), pa.time64("ns")),
+        *(pa.struct([("t", pa.timestamp("ns", "UTC"))]), pa.decimal128(10, -2)),
+    ],
 )
 def test_a_type_that_the_engine_cannot_read_is_refused_at_construction(kind: pa.DataType) -> None:
     with pytest.raises(SchemaError, match="which expressions cannot read"):
@@ -221,3 +228,98 @@ def test_an_expression_pickles() -> None:
     again = pickle.loads(pickle.dumps(expression))
     assert again == expression
     assert Runner([again])(BATCH).columns[0].to_pylist() == ["ANNa", None, None]
+
+
+@pytest.mark.parametrize(
+    "text", ["CAST(n AS DATE)", "date_trunc('day', n)", "epoch_us(n)", "n > TIMESTAMP '1970-01-01'", "coalesce(n, n)"]
+)
+def test_nanoseconds_are_refused_for_the_engine_would_round_them(text: str) -> None:
+    schema = pa.schema([("n", pa.timestamp("ns"))])
+    with pytest.raises(
+        SchemaError, match=r"(?s)`n` is timestamp\[ns\].*cast it to timestamp\[us\] before: CastColumns"
+    ):
+        parse_expression(text, schema)
+    assert parse_expression("n", schema).type == pa.timestamp("ns")
+
+
+TIMES = pa.schema([("d", pa.date32()), ("at", pa.timestamp("us", "UTC"))])
+
+
+def times(*days: int | None) -> pa.RecordBatch:
+    day = pa.array(days, pa.int32()).cast(pa.date32())
+    micro = pa.array([None if one is None else one * 86_400_000_000 for one in days]).cast(TIMES.field("at").type)
+    return pa.RecordBatch.from_arrays([day, micro], schema=TIMES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("d + 1", "d + INTERVAL 1 DAY", "at + INTERVAL 1 DAY", "at + to_days(1)"),
+        "CASE WHEN at >= '9999-12-31' THEN CAST('infinity' AS TIMESTAMPTZ) ELSE at END",
+        "CASE WHEN d >= '9999-12-31' THEN CAST('-infinity' AS DATE) ELSE d END",
+    ],
+)
+def test_a_result_outside_the_years_1_to_9999_fails_its_row_only(text: str) -> None:
+    batch = times(2_932_896, 2_932_895, None, -719_162)
+    assert failing(text, batch) == [0]
+
+
+@pytest.mark.parametrize("text", ["d - 1", "at - INTERVAL 1 MICROSECOND", "CAST(d AS TIMESTAMP) - INTERVAL 1 SECOND"])
+def test_a_result_before_the_year_1_fails_its_row_only(text: str) -> None:
+    assert failing(text, times(0, -719_162, None, 2_932_896)) == [1]
+
+
+def test_the_first_and_the_last_day_are_results() -> None:
+    batch = times(-719_162, 2_932_896)
+    assert failing("d + 0", batch) == failing("at + INTERVAL 0 DAY", batch) == []
+    assert failing("CAST('24:00:00' AS TIME)", batch) == [0, 1]
+
+
+LONG = "'" + "b" * 4_000 + "'"
+
+
+def test_a_row_whose_text_would_wrap_around_fails_and_the_others_do_not() -> None:
+    made = parse_expressions({"a": f"length(replace(s, 'a', {LONG}))", "b": "length(s)"}, INT)
+    batch = texts("aa", "a" * 1_200_000, None, "x")
+    found = Runner(list(made.values()))(batch)
+    assert [column.to_pylist() for column in found.columns] == [[8_000, None, None, 1], [2, 1_200_000, None, 1]]
+    assert found.failed[0] is not None
+    assert found.failed[0].tolist() == [False, True, False, False]
+    assert found.failed[1] is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"length(replace(replace(s, 'a', {LONG}), 'b', {LONG}))",
+        f"length(regexp_replace(regexp_replace(s, 'a', {LONG}, 'g'), 'b', {LONG}, 'g'))",
+        f"regexp_matches(replace(replace(s, 'a', {LONG}), 'b', {LONG}), 'c')",
+        "replace(" * 30 + "s" + ", 'a', s)" * 30,
+    ],
+)
+def test_what_makes_texts_longer_again_and_again_is_refused_at_construction(text: str) -> None:
+    with pytest.raises(SchemaError, match="a text in it can become longer than 2147483647 bytes"):
+        parse_expression(text, INT)
+
+
+@drawn(st.text("ab", max_size=8), st.lists(st.sampled_from(range(11)), min_size=1, max_size=3))
+@settings(max_examples=40)
+def test_no_text_is_longer_than_its_bound(value: str, steps: list[int]) -> None:
+    forms = [
+        *("replace({}, 'a', 'bcd')", "replace({}, 'ab', s)", "regexp_replace({}, 'a*', 'x\\0y', 'g')"),
+        *("concat({0}, '-', {0})", "concat_ws({0}, {0}, s, s)", "array_to_string(string_split({}, ''), 'zzz')"),
+        *("lpad({}, 40, '*')", "{} || s", "CAST(string_split({}, 'a') AS VARCHAR)", "upper({})", "coalesce({}, s)"),
+    ]
+    text = "s"
+    for step in steps:
+        text = forms[step].format(text)
+    expression = parse_expression(text, INT)
+    (found,) = Runner([expression])(texts(value)).columns[0].to_pylist()
+    assert len(found.encode()) <= at_most(expression.growth, len(value))
+
+
+def test_columns_that_the_engine_would_do_nothing_with_are_seen_on_a_plain_row() -> None:
+    schema = pa.schema([(f"c{number}", kind) for number, kind in enumerate(LEAVES) if not unreadable(kind)])
+    for name in schema.names:
+        row = CHECKER.types([Read((0,), name, schema.field(name), frozenset(), None)], ["c0 IS NULL"], "plain")
+        assert not isinstance(row, Refusal)

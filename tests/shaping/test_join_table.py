@@ -287,8 +287,16 @@ def test_a_key_that_stands_twice_is_an_error_and_multiplies_nothing(
     text = str(caught.value)
     assert "2 keys of the table stand more than once" in text
     assert "column `code`" in text
-    assert "put DeduplicateRows before it" in text
+    assert "read them with ReadParquet, put DeduplicateRows after it" in text
+    assert "table.parquet" in text
     assert SECRET not in text
+
+
+def test_one_key_of_an_input_that_stands_twice_is_told_in_the_singular() -> None:
+    with pytest.raises(RejectedRecordError) as caught:
+        TableIndex([pa.array(["a", "b", "a"])], ["k"], pa.record_batch({"v": [0, 1, 2]}))
+    assert "1 key of the table stands more than once" in str(caught.value)
+    assert "put DeduplicateRows before it" in str(caught.value)
 
 
 @pytest.mark.parametrize(("option", "found"), [({"max_rows": 3}, "4 rows"), ({"max_bytes": 20}, "bytes")])
@@ -393,6 +401,33 @@ def test_masks_under_which_equal_values_do_not_match_are_refused(method: str, op
     field = pa.field("k", pa.string(), metadata={"blocks.label": "pii.email", "blocks.masked": mark})
     with pytest.raises(ColumnError, match="equal values do not match"):
         _plan([field], [field], {"k": "k"})
+
+
+def _labelled(name: str, *names: str) -> pa.Field:
+    return labels.with_labels(pa.field(name, pa.string()), names)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "what", "fix"),
+    [
+        (["pii.email"], ["public"], "labelled pii.email, and the table public", "label the table's `k` pii.email in"),
+        (["pii.email"], [], "labelled pii.email, and the table with nothing", "label the table's `k` pii.email in"),
+        (["public"], ["pii.email"], "labelled public, and the table pii.email", "label the rows' `e` pii.email in"),
+        (["pii.email"], ["pii.mail"], "labelled pii.email, and the table pii.mail", "label the rows' `e` pii.email, p"),
+    ],
+)
+def test_keys_whose_private_labels_differ_are_refused(left: list[str], right: list[str], what: str, fix: str) -> None:
+    # A copy of the key in the table would come along as public.
+    table = [_labelled("k", *right), _labelled("copy", "public")]
+    with pytest.raises(ColumnError) as caught:
+        _plan([_labelled("e", *left)], table, {"e": "k"})
+    assert what in str(caught.value)
+    assert fix in str(caught.value)
+
+
+@pytest.mark.parametrize(("left", "right"), [(["public"], []), ([], ["public"]), (["pii.a", "public"], ["pii.a"])])
+def test_keys_with_the_same_private_labels_meet(left: list[str], right: list[str]) -> None:
+    assert _plan([_labelled("e", *left)], [_labelled("k", *right)], {"e": "k"}).schema.names == ["e"]
 
 
 def test_equal_masks_meet() -> None:

@@ -53,6 +53,12 @@ SHARES = st.lists(st.integers(1, 20), min_size=2, max_size=5).map(
 )
 
 
+def test_beam_has_nothing_to_say_about_type_hints(caplog: pytest.LogCaptureFixture) -> None:
+    # An annotation that Beam does not know is a warning in every run.
+    SplitRows("user").default_type_hints()
+    assert "type hint will be ignored" not in caplog.text
+
+
 @drawn(SHARES, cuts(2000), st.text(max_size=3))
 def test_every_row_is_in_one_share_and_no_key_in_two_in_any_batching(
     shares: dict[str, float], places: list[int], salt: str

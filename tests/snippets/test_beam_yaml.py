@@ -1,9 +1,12 @@
 """Every block of the catalog in plain Beam YAML: real pipelines through Beam's own `YamlTransform`."""
 
 import json
+import re
 from pathlib import Path
 
 import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.yaml import yaml_transform
@@ -124,8 +127,45 @@ def test_labels_and_masks_come_along_from_block_to_block_through_rows(folder):
     assert labels_of(table.schema.field("email")) == {"pii.email"}
 
 
+def test_the_example_of_the_page_runs_and_writes_a_time_that_can_be_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BLOCKS_MASK_KEY", "test-only key, 32 bytes or longer")
+    page = (Path(__file__).parents[2] / "docs" / "beam-yaml.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    Path("orders.yaml").write_text(
+        SCHEMA.replace("name: order\n", "name: orders\n")
+        + "  - {name: at, type: timestamp, required: true, label: public, event_time: true}\n",
+        encoding="utf-8",
+    )
+    Path("privacy.yaml").write_text(POLICY, encoding="utf-8")
+    Path("orders.jsonl").write_text(json.dumps(RECORDS[0] | {"at": "2026-01-01T00:00:00Z"}) + "\n", encoding="utf-8")
+    Path("blocks-providers.yaml").write_text(beam_yaml.listing(), encoding="utf-8")
+    with beam.Pipeline("FnApiRunner", options=PipelineOptions([], pickle_library="cloudpickle")) as built:
+        yaml_transform.expand_pipeline(built, example)
+    (row,) = written(tmp_path, "masked.json")
+    assert row["at"] == "2026-01-01T00:00:00.000000Z"
+    assert (row["id"], row["amount"]) == (1, 5)
+    assert row["email"] != RECORDS[0]["email"]
+
+
+def test_the_key_of_a_join_is_quoted_as_the_page_says(folder):
+    Path("providers.yaml").write_text(beam_yaml.listing(), encoding="utf-8")
+    pq.write_table(pa.table({"code": [1, 2], "name": ["one", "two"]}), "names.parquet")
+    run("""
+  type: chain
+  transforms:
+    - type: Create
+      config: {elements: [{id: 1}, {id: 2}]}
+    - type: JoinTable
+      config: {table: names.parquet, 'on': {id: code}}
+    - type: WriteToJson
+      config: {path: out}
+""")
+    assert sorted((row["id"], row["name"]) for row in written(folder, "out")) == [(1, "one"), (2, "two")]
+
+
 def test_raw_columns_do_not_become_rows(folder):
-    with pytest.raises(Exception, match=r"label pii\.email"):
+    with pytest.raises(Exception, match=r"label pii\.email") as caught:
         run("""
   type: chain
   transforms:
@@ -135,6 +175,11 @@ def test_raw_columns_do_not_become_rows(folder):
       config: {path: out}
 """)
     assert not list(folder.glob("out*"))
+    text = str(caught.value)
+    assert "where: ReadJson: its output, which becomes rows: field `email`" in text
+    assert "AsRows" not in text
+    assert "`rows_policy: FILE`" in text
+    assert "`output: batches`" in text
 
 
 def test_rejects_are_the_error_output_of_beam_yaml(folder):
@@ -200,6 +245,24 @@ def test_error_handling_that_cannot_be_is_told(folder, config, what):
         beam_yaml.MaskColumns(policy="privacy.yaml", **config)
     assert what in [one.what for one in caught.value.problems]
     assert all(one.where and one.fix for one in caught.value.problems)
+
+
+def test_all_mistakes_of_a_config_are_told_at_once_with_the_keys_of_the_provider(folder):
+    with pytest.raises(ConfigError) as caught:
+        beam_yaml.FilterRows(wher="id > 0", output="batch", outptu="rows", rejects={"pathh": "x"})
+    problems = caught.value.problems
+    assert [one.what for one in problems] == [
+        "`output` is rows or batches, got batch",
+        "unknown key `pathh`",
+        "unknown option `wher` of FilterRows",
+        "unknown option `outptu` of FilterRows",
+        "option `where` is missing",
+    ]
+    assert problems[3].fix == (
+        "did you mean `output`? there is: where, output, input_schema, rows_policy, error_handling, rejects"
+    )
+    # No line of YAML that nobody wrote.
+    assert not any(re.search(r":\d", one.where) for one in problems)
 
 
 def test_rejects_go_to_one_place(folder):

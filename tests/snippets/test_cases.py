@@ -1,6 +1,8 @@
 """Tests that stand in a snippet's file: what passes, what fails and how it is told, in batch and as a stream."""
 
 import itertools
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +14,7 @@ from blocks.core.errors import SnippetError
 from blocks.snippets.building import check_snippet
 from blocks.snippets.cases.comparing import differences, unmatched
 from blocks.snippets.cases.running import run_cases
+from blocks.snippets.cases.values import UnfitError, fitted
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GOLDEN = Path(__file__).parent / "golden"
@@ -283,3 +286,74 @@ def test_as_many_rows_are_paired_as_can_be(fits):
     turned = len(wanted) > len(came)
     most = max(sum(fits[b][a] if turned else fits[a][b] for a, b in enumerate(way)) for way in ways)
     assert (len(missing), len(unexpected)) == (len(wanted) - most, len(came) - most)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (pa.decimal128(12, 3), "1.0001"),
+        (pa.decimal128(12, 3), 1.0001),
+        (pa.timestamp("us", "UTC"), "2026-01-02 03:04:05.1234567"),
+        (pa.timestamp("ms"), "2026-01-02 03:04:05.123456"),
+        (pa.timestamp("s", "UTC"), datetime(2026, 1, 2, 3, 4, 5, 1)),
+        (pa.time64("us"), "03:04:05.1234567"),
+        (pa.time32("s"), "03:04:05.5"),
+        (pa.float64(), 2**53 + 1),
+    ],
+)
+def test_a_value_finer_than_its_column_does_not_fit_and_is_not_rounded(kind, value):
+    with pytest.raises(UnfitError, match="does not fit"):
+        fitted(value, kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "held"),
+    [
+        (pa.decimal128(12, 3), "1.0000", Decimal("1.000")),
+        (
+            pa.decimal128(38, 2),
+            "123456789012345678901234567890123456.78",
+            Decimal("123456789012345678901234567890123456.78"),
+        ),
+        (pa.timestamp("ms"), "2026-01-02 03:04:05.123000000", datetime(2026, 1, 2, 3, 4, 5, 123_000)),
+        (pa.float64(), 7, 7.0),
+    ],
+)
+def test_zeros_at_the_end_change_no_value(kind, value, held):
+    assert fitted(value, kind) == held
+
+
+def test_an_expected_value_with_more_decimals_than_its_column_is_a_mistake_of_the_test(snippet):
+    text = f"  - {{name: finer, inputs: {{read: [{ORDER}]}}, expect: {{write: [{{amount: 12.5001}}]}}}}\n"
+    (problem,) = check_snippet(snippet(HEAD + text), {"file": "x"}).problems
+    assert "does not fit: more than 2 decimals" in problem.what
+    assert problem.where.startswith("snippet.yaml:11:")
+
+
+STREAM = """\
+  - name: late
+    stream:
+      read:
+        - {watermark: "2026-01-02 02:00"}
+        - {watermark: "2026-01-02 %s"}
+        - {rows: [%s]}
+    expect: {write: [{order_id: "1"}]}
+"""
+
+
+def test_a_watermark_that_stays_is_none_and_one_that_goes_back_is_a_mistake(snippet):
+    assert outcome(snippet(HEAD + STREAM % ("02:00", ORDER))) == [("late", "stream", (), "")]
+    (problem,) = check_snippet(snippet(HEAD + STREAM % ("01:00", ORDER)), {"file": "x"}).problems
+    assert (problem.what, problem.where) == ("a watermark that is earlier than the one before", "snippet.yaml:15:23")
+
+
+def test_a_row_that_comes_more_or_less_often_than_expected_is_told_with_numbers():
+    schema = pa.schema([("v", pa.int64())])
+
+    def told(expected: list[int], came: list[int]) -> list[str]:
+        batch = pa.record_batch([pa.array(came, pa.int64())], schema=schema)
+        return differences([{"v": one} for one in expected], [batch], schema)
+
+    assert told([1, 1, 2], [1, 2]) == ["missing: {v: 1} (came 1 time, expected 2)"]
+    assert told([1], [1, 1, 1]) == ["unexpected: {v: 1} (came 3 times, expected 1)"]
+    assert told([1, 2], [1, 3]) == ["missing: {v: 2}", "unexpected: {v: 3}"]

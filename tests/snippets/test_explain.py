@@ -120,3 +120,30 @@ def test_a_snippet_with_mistakes_is_not_explained_but_its_mistakes_are_told(snip
 
     with pytest.raises(SnippetError, match="no block `ReadJsn`"):
         explain_file(snippet("pipeline: [{type: ReadJsn}]\n"), (), None, None)
+
+
+def test_places_that_only_some_configs_lead_to_are_told(snippet):
+    orders = EXAMPLES / "orders"
+    built = build(
+        snippet(f"""\
+policy: {orders}/privacy.yaml
+pipeline:
+  type: chain
+  transforms:
+    - {{type: ReadJson, name: read, config: {{pattern: x, schema: "{orders}/order.yaml"}}}}
+    - {{type: MaskColumns, name: mask}}
+    - {{type: CheckRows, name: check, config: {{expect: [{{unique: [order_id]}}]}}}}
+    - type: JoinTable
+      name: join
+      config: {{table: "{orders}/statuses.parquet", on: status, prefix: status_}}
+""")
+    )
+    places = {one.step.label: {place.destination: place for place in one.places} for one in explain(built)}
+    assert {name for name, one in places["check"].items() if one.sometimes} == {"shuffle", "state"}
+    assert "pii.email masked: hmac (main)" in places["check"]["state"].passes
+    joined = places["join"]["shuffle"]
+    assert (joined.sometimes, joined.table) == (True, True)
+    assert not any("pii" in one for one in joined.passes), "columns of the rows do not go there"
+    lines = list(text(built))
+    assert any(line.startswith("   may go to state (") for line in lines)
+    assert any(line.startswith("   may go to shuffle (") and "the table's columns, " in line for line in lines)

@@ -10,7 +10,7 @@ import pytest
 
 from blocks.core.errors import ConfigError
 from blocks.snippets.building import build
-from blocks.snippets.plan import changes, gone, read_state, stages, state_file, write_state
+from blocks.snippets.plan import causes, changes, gone, read_state, stages, state_file, write_state
 
 SCHEMA = """\
 name: order
@@ -230,3 +230,43 @@ def test_the_state_is_json_in_a_stable_order(shop):
     write_state(path, stages(build(shop())))
     text = path.read_text(encoding="utf-8")
     assert json.dumps(json.loads(text), indent=1, sort_keys=True) + "\n" == text
+
+
+SPLIT = """\
+pipeline:
+  - {type: ReadJson, name: read, config: {pattern: x, schema: order.yaml}}
+  - {type: SplitRows, name: split, input: read, config: {key: id, shares: {train: 0.5, test: 0.5}}}
+  - {type: SelectColumns, name: select, input: split.train, config: {drop: [email]}}
+"""
+
+
+def test_the_order_within_an_option_counts_and_that_of_options_does_not(snippet):
+    snippet(SCHEMA, "order.yaml")
+    before = stages(build(snippet(SPLIT)))
+    turned = SPLIT.replace("{key: id, shares: {train: 0.5, test: 0.5}}", "{shares: {train: 0.5, test: 0.5}, key: id}")
+    assert [one.state for one in changes(build(snippet(turned)), before)] == ["same", "same", "same"]
+    other = SPLIT.replace("{train: 0.5, test: 0.5}", "{test: 0.5, train: 0.5}")
+    found = changes(build(snippet(other)), before)
+    assert causes(found)["select"] == ("follows `split`",)
+    assert changed(snippet(other), before) == {
+        "split": ("option `shares` changed",),
+        "select": ("input `split.train` changed",),
+    }
+
+
+def test_the_cause_is_the_stage_in_which_a_change_began(shop):
+    before = stages(build(shop()))
+    found = changes(build(shop(SNIPPET.replace("pattern:", "strict: true, pattern:"))), before)
+    assert causes(found) == {
+        "read": ("option `strict` added",),
+        "mask": ("follows `read`",),
+        "write": ("follows `read`",),
+    }
+    found = changes(build(shop(policy=POLICY.replace("ey: main", "ey: main, domain: shop"))), before)
+    assert causes(found) == {"mask": ("policy changed",), "write": ("policy changed",)}
+
+
+def test_a_step_that_takes_a_renamed_one_does_not_say_so(shop):
+    before = stages(build(shop()))
+    text = SNIPPET.replace("name: mask", "name: masks").replace("source: shop,", "source: shops,")
+    assert changed(shop(text), before) == {"write": ("option `source` changed",)}

@@ -48,6 +48,73 @@ def test_files_that_are_no_snippets_are_refused(snippet, text, what):
     assert caught.value.problems[0].what.startswith(what)
 
 
+SPLIT = """
+pipeline:
+  type: composite
+  transforms:
+    - type: ReadJson
+      config: {pattern: x.jsonl, schema: order.yaml}
+    - {type: SplitRows, input: ReadJson, config: {key: KEY, shares: {train: 0.5, test: 0.5}}}
+    - {type: SelectColumns, name: one, input: SplitRows.trian, config: {columns: [id]}}
+    - {type: SelectColumns, name: two, input: SplitRows, config: {columns: [id]}}
+    - {type: SelectColumns, name: three, input: ReadJson.rejects, config: {columns: [id]}}
+    - {type: UnionBatches, name: four, input: {a: SplitRows.train, b: SplitRows.nope}}
+    - {type: SelectColumns, name: five, input: SplitRows.test, config: {columns: [id]}}
+"""
+ORDER = "name: order\nfields:\n  - {name: id, type: int64, label: public}\n"
+
+
+@pytest.mark.parametrize("key", ["id", "nope"])
+def test_outputs_that_a_block_does_not_have_are_told_at_the_reference(snippet, key):
+    # With a key that is not there the shares are known all the same.
+    file = snippet(SPLIT.replace("KEY", key))
+    Path("order.yaml").write_text(ORDER, encoding="utf-8")
+    found = [(one.what, one.where, one.fix) for one in check_snippet(file).problems if "no column" not in one.what]
+    assert found == [
+        (
+            "`SplitRows` has no output `trian`",
+            "snippet.yaml:8:47",
+            "did you mean `train`? there is: train, test",
+        ),
+        ("`SplitRows` has 2 outputs", "snippet.yaml:9:47", "name one of them: SplitRows.train, SplitRows.test"),
+        ("`ReadJson` has one output, and none named `rejects`", "snippet.yaml:10:49", "write `ReadJson`"),
+        ("`SplitRows` has no output `nope`", "snippet.yaml:11:71", "there is: train, test"),
+    ]
+
+
+def test_a_table_of_flattening_that_is_not_there_is_told(snippet):
+    file = snippet(
+        "pipeline:\n  type: composite\n  transforms:\n"
+        "    - {type: ReadJson, config: {pattern: x.jsonl, schema: order.yaml}}\n"
+        "    - {type: FlattenRecords, input: ReadJson, config: {tables: true}}\n"
+        "    - {type: SelectColumns, input: FlattenRecords.item, config: {columns: [sku]}}\n"
+    )
+    items = '  - {name: items, type: "list<item: struct<sku: string>>", label: public}\n'
+    Path("order.yaml").write_text(ORDER + items, encoding="utf-8")
+    (problem,) = check_snippet(file).problems
+    assert problem.what == "`FlattenRecords` has no output `item`"
+    assert problem.fix.startswith("did you mean `items`?")
+
+
+def test_texts_without_quotes_in_a_mapping_are_told_one_by_one_and_hide_nothing(snippet):
+    file = snippet(
+        "pipeline:\n  type: chain\n  transforms:\n"
+        "    - {type: ReadJson, config: {pattern: x.jsonl, schema: order.yaml}}\n"
+        "    - type: ComputeColumns\n      config:\n        columns:\n"
+        '          half: "idd / 2"\n          bad: "1 +"\n          x: 5\n          z: null\n'
+    )
+    Path("order.yaml").write_text(ORDER, encoding="utf-8")
+    found = {one.what: (one.where.split(",")[0], one.fix) for one in check_snippet(file).problems}
+    assert found["option `columns.x`: expected text, got a whole number"] == (
+        "snippet.yaml:10:14",
+        'put it in quotes, as in "5"',
+    )
+    assert found["option `columns.z`: expected text, got nothing"][0] == "snippet.yaml:11:14"
+    assert "no column `idd`" in found
+    assert "an operand is missing" in found
+    assert len(found) == 4
+
+
 def test_aliases_that_multiply_are_refused(snippet):
     lines = ["a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
@@ -212,3 +279,34 @@ def test_what_makes_yaml_surprising_is_refused_at_its_place(snippet, text, what,
     (problem,) = caught.value.problems
     assert problem.what.startswith(what)
     assert problem.where.endswith(f"snippet.yaml:{place}")
+
+
+def test_a_mistake_within_an_option_is_at_its_line(snippet, catalog):
+    Path("s.yaml").write_text("fields:\n  - {name: a, type: int64}\n", encoding="utf-8")
+    text = """\
+pipeline:
+  type: chain
+  transforms:
+    - type: ReadJson
+      config: {pattern: x.jsonl, schema: s.yaml}
+    - type: CheckRows
+      config:
+        expect:
+          - {column: a, present: true}
+          - {where: "c > 1"}
+"""
+    path = snippet(text)
+    Path("s.yaml").write_text("fields:\n  - {name: a, type: int64}\n", encoding="utf-8")
+    with pytest.raises(SnippetError) as caught:
+        build(path)
+    assert [(one.what, one.where.split(",")[0]) for one in caught.value.problems] == [
+        ("no column `c`", "snippet.yaml:10:21"),
+    ]
+
+
+def test_a_mistake_in_a_schema_file_is_at_its_place_in_that_file(snippet):
+    path = snippet("pipeline: [{type: ReadJson, config: {pattern: x, schema: s.yaml}}]\n")
+    Path("s.yaml").write_text("fields:\n  - {name: a, type: int46}\n", encoding="utf-8")
+    with pytest.raises(SnippetError) as caught:
+        build(path)
+    assert "s.yaml:2:21, field `a`" in caught.value.where

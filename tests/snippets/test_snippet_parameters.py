@@ -105,3 +105,24 @@ def test_given_values_take_the_place_of_defaults(snippet):
     path = snippet("parameters: {count: {type: integer, default: 1}}\n")
     assert values_of(path)[0] == {"count": 1}
     assert values_of(path, count="2")[0] == {"count": 2}
+
+
+@pytest.mark.parametrize("given_text", ["nan", "NaN", "inf", "-Infinity", "1e400"])
+def test_a_number_is_finite(snippet, given_text):
+    path = snippet("parameters: {rate: {type: float}}\n")
+    assert values_of(path, rate=given_text)[1] == ["parameter `rate`: expected a number"]
+
+
+@pytest.mark.parametrize("default", [".nan", ".inf"])
+def test_a_default_is_finite(snippet, default):
+    path = snippet(f"parameters: {{rate: {{type: float, default: {default}}}}}\n")
+    assert values_of(path)[1] == ["default of `rate`: expected a number, got NaN or infinity"]
+
+
+@pytest.mark.parametrize("content", ["${x", "a ${x} ${x", "${"])
+def test_a_reference_that_is_not_closed_is_a_problem(content):
+    assert put([content], x=1)[1] == ["`${` is not closed"]
+
+
+def test_a_plain_dollar_and_brace_need_no_end():
+    assert put("$${x", x=1) == ("${x", [])

@@ -6,6 +6,26 @@ from typing import Any
 
 from blocks.catalog.reference.markdown import code
 
+# What a paragraph may begin with, to be shown in bold. Any other line with a colon is a sentence.
+WORDS = (
+    "Input",
+    "Output",
+    "Columns",
+    "Rows",
+    "Row ids",
+    "Conservation",
+    "Rejects",
+    "Labels",
+    "Nulls",
+    "Floats",
+    "Windows",
+    "State",
+    "Cost",
+    "Memory",
+    "Metrics",
+    "Source",
+)
+_WORDS = "|".join(WORDS)
 _SECTION = re.compile(r"^(Args|Attributes|Returns|Yields|Raises|Example):\n((?:[ ]+.*\n?|\n)+)", re.MULTILINE)
 
 
@@ -19,9 +39,9 @@ def sections(thing: Any) -> tuple[str, str, dict[str, str]]:
 
 def paragraphs(body: str) -> str:
     """Text in which `Input: ...` begins a paragraph of its own, with its word in bold."""
-    text = re.sub(r"^(\w[\w ]*):(?= )", r"\n**\1.**", body, flags=re.MULTILINE)
+    text = re.sub(rf"^({_WORDS}):(?= )", r"\n**\1.**", body, flags=re.MULTILINE)
     # Several may stand on one line: `Rejects: none. Nulls: kept.`
-    text = re.sub(r"(?<=\.) (Rejects|Nulls|State|Cost): ", r"\n\n**\1.** ", text)
+    text = re.sub(rf"(?<=\.) ({_WORDS}): ", r"\n\n**\1.** ", text)
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 

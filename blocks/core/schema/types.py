@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from blocks.core.errors import SchemaError, nearest
+from blocks.core.schema.sql_names import SQL_NAMES, SQL_PHRASES
 
 DEFAULT_TIMESTAMP = pa.timestamp("us", tz="UTC")
 _MAX_DEPTH = 64
@@ -185,7 +186,9 @@ class _Parser:
     def whole(self) -> pa.DataType:
         data_type = self.type()
         if self.text[self.at :].strip():
-            self.fail(f"unexpected `{self.text[self.at :].strip()[:20]}` after the type")
+            wanted = SQL_PHRASES.get(" ".join(self.text.lower().split()))
+            fix = f"did you mean `{wanted}`? Write an Arrow type" if wanted else ""
+            self.fail(f"unexpected `{self.text[self.at :].strip()[:20]}` after the type", fix)
         return data_type
 
     def fail(self, what: str, fix: str = "") -> NoReturn:
@@ -248,7 +251,11 @@ class _Parser:
             ) from error
         if data_type is None:
             self.at = word.start(1)
-            self.fail(f"no Arrow type `{name}`", nearest(name, TYPE_NAMES))
+            lower = name.lower()
+            wanted = lower if lower in TYPE_NAMES else SQL_NAMES.get(lower)
+            listed = nearest(name, TYPE_NAMES)
+            fix = f"did you mean `{wanted}`? {listed[listed.index('there is') :]}" if wanted else listed
+            self.fail(f"no Arrow type `{name}`", fix)
         self.depth -= 1
         return data_type
 

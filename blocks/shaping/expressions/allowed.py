@@ -103,7 +103,13 @@ def node_problems(node: Any, place: str) -> Iterable[Problem]:
     allowed = _PARTS.get(kind)
     if allowed is None:
         what = _KINDS.get(kind) or f"the form {kind.__name__}"
-        return [Problem(f"{what} cannot be used", place, "use columns, literals, operators, CASE, CAST and functions")]
+        return [
+            Problem(
+                f"{what} cannot be used",
+                place,
+                "use columns, literals, operators, CASE, CAST and functions: docs/expressions.md",
+            )
+        ]
     extra = [name for name, value in node.args.items() if value and name not in allowed + _FLAGS.get(kind, ())]
     if extra:
         what = f"a form of {kind.__name__} that cannot be used ({', '.join(sorted(extra))})"
@@ -135,9 +141,7 @@ def _function(node: exp.Anonymous, place: str) -> Iterator[Problem]:
     if not function.least <= len(arguments) <= function.most:
         least, most = function.least, function.most
         takes = f"{least}" if least == most else f"{least} or more" if most > 9 else f"{least} to {most}"
-        yield Problem(
-            f"`{node.this}` takes {takes} arguments, not {len(arguments)}", place, "see the page of the block"
-        )
+        yield Problem(f"`{node.this}` takes {takes} arguments, not {len(arguments)}", place, "see docs/expressions.md")
         return
     for position in function.literal:
         if position < len(arguments) and not is_literal(arguments[position]):

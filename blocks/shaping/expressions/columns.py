@@ -126,7 +126,10 @@ class _Lookup:
     def _column(self, name: Any) -> Read | None:
         position = self._schema.get_field_index(name.name)
         if position < 0:
-            if not name.quoted and stands_for_a_function(name.name):
+            count = self._schema.names.count(name.name)
+            if count:
+                self._add(name, f"the schema has {count} columns `{name.name}`", "rename all but one of them before")
+            elif not name.quoted and stands_for_a_function(name.name):
                 self._add(name, *refusal(name.name))
             else:
                 self._add(name, f"no column `{name.name}`", nearest(name.name, self._schema.names))
@@ -142,6 +145,10 @@ class _Lookup:
         position = at.field.type.get_field_index(name.name)
         if position < 0:
             names = [child.name for child in at.field.type]
+            if name.name in names:
+                what = f"`{at.text}` has {names.count(name.name)} fields `{name.name}`"
+                self._add(name, what, "rename all but one of them before")
+                return None
             self._add(name, f"no field `{name.name}` in `{at.text}`", nearest(name.name, names))
             return None
         return _below(at, at.field.type[position], (*at.path, position), f"{at.text}.{name.name}")
@@ -182,17 +189,39 @@ def _leaves(read: Read) -> Iterator[Leaf]:
 def merged_labels(leaves: Iterable[Leaf]) -> frozenset[str]:
     """The labels of a value made of these leaves: all of them; `public` only if each is, or if there is none.
 
-    Nobody said of an unlabelled column that it is public, so public and unlabelled together are unlabelled.
+    Nobody said of an unlabelled column that it is public, so public and unlabelled together are unlabelled. A column
+    of private and unlabelled values can have neither: see `unlabelled_beside_private`.
     """
     found = [leaf.labels for leaf in leaves]
     merged = frozenset[str]().union(*found) if found else frozenset({labels.PUBLIC})
     return frozenset() if merged == {labels.PUBLIC} and not all(found) and found else merged
 
 
+def unlabelled_beside_private(leaves: Iterable[Leaf]) -> tuple[str, str] | None:
+    """(unlabelled leaf, private label) where a value is made of both; None where it is not.
+
+    With the private label alone, what nobody labelled would pass wherever that label may go; without it, what is
+    private would pass wherever unlabelled columns may.
+    """
+    found = list(leaves)
+    private = sorted(label for leaf in found for label in leaf.labels - {labels.PUBLIC})
+    unlabelled = next((leaf.path for leaf in found if not leaf.labels), None)
+    return None if unlabelled is None or not private else (unlabelled, private[0])
+
+
 def unreadable(data_type: pa.DataType) -> str:
     """What to do about a type that the engine cannot read without loss; empty for one that it can."""
     if pat.is_decimal256(data_type) or pat.is_float16(data_type) or pat.is_duration(data_type):
         return f"cast it before, to {_INSTEAD[str(data_type).split('[')[0].split('(')[0]]}"
+    if pat.is_timestamp(data_type) and data_type.unit == "ns":
+        # The engine computes in microseconds, and rounds silently on the way there.
+        zone = f", tz={data_type.tz}" if data_type.tz else ""
+        return f"cast it to timestamp[us{zone}] before: CastColumns"
+    if pat.is_time64(data_type) and data_type.unit == "ns":
+        return "cast it to time64[us] before: CastColumns"
+    if pat.is_decimal128(data_type) and data_type.scale < 0:
+        digits = min(data_type.precision - data_type.scale, 38)
+        return f"cast it to decimal128({digits}, 0) before: CastColumns; the engine has no negative scale"
     if pat.is_struct(data_type) and not data_type.num_fields:
         return "leave it out: a struct without fields has no values"
     if pat.is_struct(data_type) and len({child.name.lower() for child in data_type}) < data_type.num_fields:

@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
@@ -130,24 +130,28 @@ class Checker:
         self._connection: Any = None
 
     def types(
-        self, reads: Sequence[Read], expressions: Sequence[str], on_nulls: bool = False
+        self, reads: Sequence[Read], expressions: Sequence[str], row: Literal["none", "null", "plain"] = "none"
     ) -> list[tuple[str, pa.DataType]] | Refusal:
         """The engine's and Arrow's type of each expression, or why they are refused.
 
         Args:
           reads: what they read.
           expressions: SQL.
-          on_nulls: compute them on a row of nulls instead of no row, so that literals that cannot be cast fail.
+          row: compute them on a row of nulls instead of no row, so that literals that cannot be cast fail; or on one
+            of plain values (1, true, '1'), where only what the engine does not do at all is a refusal.
         """
         with self._lock:
             if self._connection is None:
                 self._connection = connect()
             query = None
             try:
-                query = Query(self._connection, engine_schema(reads), expressions)
-                found = query.run(_nulls(engine_schema(reads)) if on_nulls else None).schema.types
+                schema = engine_schema(reads)
+                query = Query(self._connection, schema, expressions)
+                found = query.run(_ROWS[row](schema)).schema.types
                 return list(zip(query.types, found, strict=True))
             except duckdb.Error as error:
+                if row == "plain" and isinstance(error, ROW_ERRORS):
+                    return []
                 return Refusal(_readable(str(error), {read.name: read.text for read in reads}))
             finally:
                 if query is not None:
@@ -159,6 +163,27 @@ CHECKER = Checker()
 
 def _nulls(schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.nulls(1, field.type) for field in schema], schema=schema)
+
+
+def _plain_values(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([_plain_value(field.type) for field in schema], schema=schema)
+
+
+def _plain_value(data_type: pa.DataType) -> pa.Array:
+    """One value; null of a type that has no plain one."""
+    for one in (pa.array([1]), pa.array([1], pa.int32()), pa.array(["1"])):
+        try:
+            return one.cast(data_type)
+        except pa.ArrowException:
+            continue
+    return pa.nulls(1, data_type)
+
+
+_ROWS: dict[str, Callable[[pa.Schema], pa.RecordBatch | None]] = {
+    "none": lambda _: None,
+    "null": _nulls,
+    "plain": _plain_values,
+}
 
 
 def _readable(message: str, names: Mapping[str, str]) -> str:

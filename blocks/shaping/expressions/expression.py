@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.types as pat
@@ -12,9 +12,17 @@ from blocks.core import labels
 from blocks.core.errors import ConfigError, Problem, SchemaError, all_problems
 from blocks.core.labels import Masked
 from blocks.shaping.expressions.allowed import COMPARISONS
-from blocks.shaping.expressions.columns import Chain, Read, find_columns, merged_labels, operands
+from blocks.shaping.expressions.columns import (
+    Chain,
+    Read,
+    find_columns,
+    merged_labels,
+    operands,
+    unlabelled_beside_private,
+)
 from blocks.shaping.expressions.compile import can_be_null, to_sql
 from blocks.shaping.expressions.engine import CHECKER, Refusal, declared_type, unwritable
+from blocks.shaping.expressions.growth import LONGEST_RESULT, PLAIN_ROW, Bound, at_most, bound_of
 from blocks.shaping.expressions.syntax import Syntax, read_syntax
 
 
@@ -28,11 +36,12 @@ class Expression:
       type: Arrow type of the result.
       nullable: whether the result can be null, as far as can be told.
       labels: every label of what it reads, conditions included; `public` if it reads nothing; none if something of it
-        has no label and nothing a private one.
+        has no label (what is private and what has no label are refused together, but for conditions).
       masked: how the column was masked, if the expression is that column and nothing else.
       reads: the columns and fields that it reads.
       bare: the column that it is, if it is nothing else; it is then passed on untouched, whatever its type.
       sql: what the engine runs.
+      growth: how long a text in it can become; see `growth.py`.
     """
 
     text: str
@@ -44,6 +53,7 @@ class Expression:
     reads: tuple[Read, ...] = ()
     bare: Read | None = None
     sql: str = field(default="", repr=False)
+    growth: Bound = field(default=(), repr=False)
 
     def field(self, name: str) -> pa.Field:
         """The field of a column that holds the result.
@@ -73,7 +83,8 @@ def parse_expression(text: str, schema: pa.Schema, where: str = "expression") ->
 
     Raises:
       ConfigError: the text is no such expression; every mistake with line and column.
-      SchemaError: columns or fields that are not there, types that do not fit; each with line and column.
+      SchemaError: columns or fields that are not there, types that do not fit, a column without a label beside a
+        private one; each with line and column.
     """
     return parse_expressions({where: text}, schema)[where]
 
@@ -96,8 +107,16 @@ def parse_expressions(texts: Mapping[str, str], schema: pa.Schema, block: str = 
     return {one.where: one for one in found if one is not None}
 
 
-def check(syntax: Syntax, schema: pa.Schema, problems: list[Problem]) -> Expression | None:
-    """Checks what `read_syntax` gave against a schema; None if there are problems, which are added."""
+def check(syntax: Syntax, schema: pa.Schema, problems: list[Problem], *, shown: bool = True) -> Expression | None:
+    """Checks what `read_syntax` gave against a schema; None if there are problems, which are added.
+
+    Args:
+      syntax: the expression.
+      schema: the columns, with labels.
+      problems: gets one for each mistake.
+      shown: whether the result becomes a column, which must have a label that holds for all of it; a condition, which
+        only chooses rows, need not.
+    """
     before = len(problems)
     chains = find_columns(syntax, schema, problems)
     if len(problems) > before:
@@ -109,18 +128,45 @@ def check(syntax: Syntax, schema: pa.Schema, problems: list[Problem]) -> Express
         return Expression(
             syntax.text, syntax.where, one.field.type, one.field.nullable, kept, one.masked, (one,), one, one.name
         )
+    mixed = unlabelled_beside_private(leaf for chain in chains.values() for leaf in chain.leaves) if shown else None
+    if mixed is not None:
+        what = f"`{mixed[0]}` has no label and is mixed with {mixed[1]}"
+        fix = f"label `{mixed[0]}` in the schema, with `public` if it may be seen by all"
+        problems.append(Problem(what, syntax.place(syntax.tree), fix))
+        return None
     reads = tuple({chain.read.name: chain.read for chain in chains.values()}.values())
     kind = _Types(syntax, chains, reads).result(problems)
     if kind is None:
         return None
     merged = merged_labels(leaf for chain in chains.values() for leaf in chain.leaves)
     nullable = can_be_null(syntax.tree, chains)
+    growth = bound_of(syntax.tree, chains)
+    if at_most(growth, PLAIN_ROW) > LONGEST_RESULT:
+        what = f"a text in it can become longer than {LONGEST_RESULT} bytes, from a row of {PLAIN_ROW}"
+        fix = "replace longer texts by shorter ones, or nest fewer functions that make texts longer"
+        problems.append(Problem(what, syntax.place(syntax.tree), fix))
+        return None
     sql = to_sql(syntax.tree, chains)
-    return Expression(syntax.text, syntax.where, kind, nullable, merged, None, reads, None, sql)
+    return Expression(syntax.text, syntax.where, kind, nullable, merged, None, reads, None, sql, growth)
 
 
 def _is_text(node: Any) -> bool:
     return isinstance(node, exp.Literal) and bool(node.is_string)
+
+
+def _is_guarded(node: Any) -> bool:
+    """Whether it stands where not every row comes: in CASE, or in a function that chooses."""
+    above = node.parent
+    while above is not None:
+        if isinstance(above, exp.Case) or (isinstance(above, exp.Anonymous) and above.this.lower() in _CHOOSING):
+            return True
+        above = above.parent
+    return False
+
+
+_CHOOSING = ("if", "coalesce", "ifnull", "try")
+# NULL where an operand is, without a look at the other one's value.
+_OF_BOTH = (*COMPARISONS[:6], exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Paren, exp.Neg)
 
 
 class _Types:
@@ -144,9 +190,13 @@ class _Types:
                 what = "`//` divides whole numbers only"
                 problems.append(Problem(what, self._syntax.place(node), "use floor(a / b), or cast both sides"))
                 return None
-        problem = self._always_fails(tree) if isinstance(self._ask([tree], on_nulls=True), Refusal) else None
+        problem = self._always_fails(tree) if isinstance(self._ask([tree], row="null"), Refusal) else None
         if problem is not None:
             problems.append(problem)
+            return None
+        plain = self._ask([tree], row="plain")
+        if isinstance(plain, Refusal):
+            problems.append(self._refused(tree, plain, row="plain"))
             return None
         fix = unwritable(engine_type)
         if fix:
@@ -155,8 +205,10 @@ class _Types:
             return None
         return declared_type(arrow_type)
 
-    def _ask(self, nodes: Sequence[Any], on_nulls: bool = False) -> list[tuple[str, pa.DataType]] | Refusal:
-        return CHECKER.types(self._reads, [to_sql(node, self._chains) for node in nodes], on_nulls)
+    def _ask(
+        self, nodes: Sequence[Any], row: Literal["none", "null", "plain"] = "none"
+    ) -> list[tuple[str, pa.DataType]] | Refusal:
+        return CHECKER.types(self._reads, [to_sql(node, self._chains) for node in nodes], row)
 
     def _always_fails(self, node: Any) -> Problem | None:
         """The problem of a literal that fails on every row (`at > '2026-13-01'`); None where only the null row fails.
@@ -164,24 +216,31 @@ class _Types:
         Without a column below, or with a column beside a text that its type cannot take, no row can do better.
         """
         for child in self._parts(node):
-            if isinstance(self._ask([child], on_nulls=True), Refusal):
+            if isinstance(self._ask([child], row="null"), Refusal):
                 return self._always_fails(child)
         sides = list(operands(node))
         compared = isinstance(node, (*COMPARISONS, exp.In, exp.Between))
-        if any(id(one) in self._chains for one in node.walk()) and not (compared and any(map(_is_text, sides))):
+        literal = compared and any(map(_is_text, sides))
+        if any(id(one) in self._chains for one in node.walk()) and not literal and not self._is_null(node):
             return None
-        answer = self._ask([node], on_nulls=True)
+        answer = self._ask([node], row="null")
         what = answer.message if isinstance(answer, Refusal) else "it fails"
-        return Problem(
-            f"fails on every row: {what}", self._syntax.place(node), "write another literal, or use try(...)"
-        )
+        rows = "every row that gets there" if _is_guarded(node) else "every row"
+        fix = "write another literal, cast one side to a type that holds both, or use try(...)"
+        return Problem(f"fails on {rows}: {what}", self._syntax.place(node), fix)
 
-    def _refused(self, node: Any, refusal: Refusal) -> Problem:
+    def _is_null(self, node: Any) -> bool:
+        """Whether it has to be NULL on the null row, so that only what is done before any value can fail there."""
+        if id(node) in self._chains:
+            return True
+        return isinstance(node, _OF_BOTH) and any(map(self._is_null, operands(node)))
+
+    def _refused(self, node: Any, refusal: Refusal, row: Literal["none", "plain"] = "none") -> Problem:
         """The innermost node that is refused with everything below it taken: that is the place of the mistake."""
         for child in self._parts(node):
-            answer = self._ask([child])
+            answer = self._ask([child], row)
             if isinstance(answer, Refusal):
-                return self._refused(child, answer)
+                return self._refused(child, answer, row)
         place = self._syntax.place(node)
         return Problem(refusal.message, place, "see the types of the columns, and add a CAST where they differ")
 

@@ -121,7 +121,7 @@ def _all(names: str, reason: tuple[str, str]) -> dict[str, tuple[str, str]]:
     return dict.fromkeys(names.split(), reason)
 
 
-_REFUSED: dict[str, tuple[str, str]] = {
+REFUSED: dict[str, tuple[str, str]] = {
     **_all("random setseed uuid gen_random_uuid uuidv4 uuidv7 nextval currval", _OTHER_ANSWER),
     **_all("now today age current_date current_time current_timestamp current_localtime localtime", _CLOCK),
     **_all("current_localtimestamp get_current_time get_current_timestamp localtimestamp", _CLOCK),
@@ -144,12 +144,12 @@ def refusal(name: str) -> tuple[str, str]:
     Args:
       name: as it is written, in any case.
     """
-    known = _REFUSED.get(name.lower())
+    known = REFUSED.get(name.lower())
     if known is not None:
         return f"`{name}` cannot be used: it {known[0]}", known[1]
-    return f"no function `{name}`", nearest(name.lower(), FUNCTIONS)
+    return f"no function `{name}`", f"{nearest(name.lower(), FUNCTIONS)}; all are in docs/expressions.md"
 
 
 def stands_for_a_function(name: str) -> bool:
     """Whether a name without parentheses, that is no column, is one of SQL's functions (`current_date`)."""
-    return name.lower() in _REFUSED
+    return name.lower() in REFUSED

@@ -142,7 +142,10 @@ def _token_problem(tokens: list[Token], text: str, where: str) -> Problem | None
 
 
 def _tree(text: str, where: str, problems: list[Problem]) -> Any:
-    too_deep = Problem(f"nested deeper than {MAX_DEPTH} levels", where, "compute a part of it in a block before")
+    # A chain of AND or OR nests as deep as it is long.
+    fix = "write x IN (1, 2, 3) for many values of one column, or compute a part of it in a block before"
+    what = f"nested deeper than {MAX_DEPTH} levels; each AND, OR and other operator of a chain is one"
+    too_deep = Problem(what, where, fix)
     try:
         # The parser takes many frames of the stack for each level. A thread has a stack of its own, so that what can be
         # read does not depend on how deep in a pipeline's construction this is called.

@@ -1,5 +1,6 @@
 """Compares what came with what was expected, whatever the order, and says what differs in the words of the file."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -30,7 +31,10 @@ def differences(
         return _told([], [_shown(row) for row in came])
     wanted = [_Wanted(row, schema, names) for row in expected]
     missing, unexpected = unmatched(wanted, came, lambda one, row: one.fits(row))
-    return _told([_shown(one.row) for one in missing], [_shown(row) for row in unexpected])
+    return _told(
+        _counted([_shown(one.row) for one in missing], [_shown(row) for row in expected], short=True),
+        _counted([_shown(row) for row in unexpected], [_shown(row) for row in came], short=False),
+    )
 
 
 def reject_differences(expected: Sequence[Mapping[str, Any]], came: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -95,6 +99,28 @@ def unmatched(
 
     missing = [wanted[number] for number in range(len(wanted)) if not place(number, set())]
     return missing, [one for number, one in enumerate(came) if number not in taken]
+
+
+def _counted(left: list[str], all_of_them: list[str], short: bool) -> list[str]:
+    """Rows that found no pair; of one of which others did, once, and how often it came and should have come.
+
+    Args:
+      left: rows without a pair.
+      all_of_them: rows with and without.
+      short: whether these are expected rows.
+    """
+    alone, every = Counter(left), Counter(all_of_them)
+    lines: list[str] = []
+    for row in left:
+        pairs = every[row] - alone[row]
+        if not pairs:
+            lines.append(row)
+            continue
+        came, wanted = (pairs, every[row]) if short else (every[row], pairs)
+        line = f"{row} (came {came} {'time' if came == 1 else 'times'}, expected {wanted})"
+        if line not in lines:
+            lines.append(line)
+    return lines
 
 
 def _told(missing: list[str], unexpected: list[str]) -> list[str]:

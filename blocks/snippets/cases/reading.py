@@ -174,6 +174,7 @@ class _Reader:
                 yield step, tuple(Event((row,)) for row in self._rows(given, place, raw=True))
 
     def _events(self, given: list[Any], at: Place, form: str) -> Iterator[Event]:
+        last: int | None = None
         for number, one in enumerate(given):
             place = (*at, number)
             if not isinstance(one, dict) or ("rows" in one) == ("watermark" in one):
@@ -181,19 +182,24 @@ class _Reader:
                 continue
             self._known(one, _EVENT_KEYS, place, "an event")
             if "watermark" in one:
-                yield Event(watermark=self._time(one["watermark"], (*place, "watermark")))
+                watermark = self._time(one["watermark"], (*place, "watermark"))
+                if watermark is not None and last is not None and watermark < last:
+                    fix = "write it after those that are earlier: a watermark never goes back"
+                    self._add("a watermark that is earlier than the one before", (*place, "watermark"), fix)
+                last = watermark if watermark is not None else last
+                yield Event(watermark=watermark)
             elif not isinstance(one["rows"], list):
                 self._add(f"`rows` is a list, got {value_kind(one['rows'])}", (*place, "rows"), form)
             else:
                 stamp = self._time(one["at"], (*place, "at")) if "at" in one else None
                 yield Event(tuple(self._rows(one["rows"], (*place, "rows"), raw=True)), stamp)
 
-    def _time(self, value: Any, at: Place) -> int:
+    def _time(self, value: Any, at: Place) -> int | None:
         try:
             moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
         except ValueError:
             self._add("not a time", at, "write '2026-01-31 12:00:00', in UTC unless it says otherwise")
-            return 0
+            return None
         moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         return round(moment.timestamp() * 1_000_000)
 

@@ -152,8 +152,11 @@ def _streams(pipeline: beam.Pipeline, feeds: Mapping[int, _Feed]) -> dict[int, b
             if turn < len(feed.events):
                 elements, event = feed.events[turn]
                 if event.watermark is not None:
-                    watermarks[number] = max(watermarks[number], Timestamp(micros=event.watermark))
-                    stream = stream.advance_watermark_to(watermarks[number], tag=tags[number])
+                    moved = Timestamp(micros=event.watermark)
+                    # Beam refuses one that stays where it is.
+                    if moved > watermarks[number]:
+                        watermarks[number] = moved
+                        stream = stream.advance_watermark_to(moved, tag=tags[number])
                 elif elements:
                     at = watermarks[number] if event.at is None else Timestamp(micros=event.at)
                     stamps = [TimestampedValue(one, at) for one in elements]

@@ -4,9 +4,10 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
 import pyarrow as pa
@@ -59,7 +60,11 @@ def fitted(value: Any, kind: pa.DataType) -> Any:
         return [fitted(one, kind.value_type) for one in value]
     found = _plain(value, kind)
     try:
-        return pa.scalar(found, kind).as_py()
+        held = pa.scalar(found, kind).as_py()
+        # Arrow cuts times to the unit of the type, and a test that is wrong would pass.
+        if isinstance(found, datetime | time) and held != found:
+            raise ValueError
+        return held
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, ValueError):
         raise UnfitError(f"expected {kind}, got {value_kind(value)} that does not fit") from None
 
@@ -89,23 +94,49 @@ def _plain(value: Any, kind: pa.DataType) -> Any:
         raise unfit
     try:
         if pat.is_decimal(kind):
-            return Decimal(str(value)).quantize(Decimal(1).scaleb(-kind.scale))
+            return _decimal(value, kind)
         if pat.is_integer(kind) and not isinstance(value, int):
             raise unfit
         if pat.is_floating(kind):
-            return float(value)
+            return _float(value)
         if pat.is_date(kind):
             return _date(value)
         if pat.is_timestamp(kind):
             return _moment(value, kind)
         if pat.is_time(kind):
-            return value if isinstance(value, time) else time.fromisoformat(str(value))
+            return value if isinstance(value, time) else time.fromisoformat(_microseconds(str(value)))
         if pat.is_binary(kind) or pat.is_large_binary(kind) or pat.is_fixed_size_binary(kind):
             text = str(value)
             return base64.b64decode(text[7:], validate=True) if text.startswith("base64:") else text.encode()
-    except (ValueError, TypeError, InvalidOperation, binascii.Error):
-        raise unfit from None
+    except (ValueError, TypeError, InvalidOperation, binascii.Error) as cause:
+        raise (cause if isinstance(cause, UnfitError) else unfit) from None
     return value
+
+
+def _decimal(value: Any, kind: pa.DataType) -> Decimal:
+    given = Decimal(str(value))
+    with localcontext() as context:
+        # Of the default context, 28 digits, values of the widest types would not fit.
+        context.prec = 100
+        held = given.quantize(Decimal(1).scaleb(-kind.scale))
+    if held != given:
+        raise UnfitError(f"expected {kind}, got {value_kind(value)} that does not fit: more than {kind.scale} decimals")
+    return held
+
+
+def _float(value: Any) -> float:
+    held = float(value)
+    if isinstance(value, int) and held != value:
+        raise UnfitError(f"expected a float, got {value_kind(value)} that does not fit: it has too many digits")
+    return held
+
+
+def _microseconds(text: str) -> str:
+    """The text of a time. Python cuts what is finer than microseconds, and a test that is wrong would pass."""
+    finer = re.search(r"[.,]\d{6}(\d+)", text)
+    if finer and finer[1].strip("0"):
+        raise UnfitError("expected a time, got one that does not fit: finer than microseconds")
+    return text
 
 
 def _date(value: Any) -> date:
@@ -117,7 +148,7 @@ def _date(value: Any) -> date:
 def _moment(value: Any, kind: pa.DataType) -> datetime:
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(_microseconds(str(value)))
     if kind.tz is None:
         return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo is not None else moment
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -4,8 +4,8 @@ rows ─ AsBatches ─┐                  ┌─ AsRows(rows_policy) ─ output
 rows ─ AsBatches ─┴─ the block ──────┴─ AsRows ─ rejects
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import apache_beam as beam
@@ -84,16 +84,32 @@ class ServedBlock(beam.PTransform):
       SnippetError: everything that is wrong with the config.
     """
 
-    def __init__(self, entry: Entry, row: Mapping[str, Any], sent: Mapping[str, schema_pb2.Schema]) -> None:
+    # Keys of a config beside the options of the block and `rejects`, for hints.
+    keys: Sequence[str] = tuple(SERVED)
+    # Whether the sender wrote the YAML, so that lines and columns of it say something.
+    written = True
+
+    def __init__(
+        self,
+        entry: Entry,
+        row: Mapping[str, Any],
+        sent: Mapping[str, schema_pb2.Schema],
+        found: Sequence[Problem] = (),
+    ) -> None:
         super().__init__(f"{entry.name}@{entry.major}")
         self._entry, self._sent = entry, sent
         with all_problems(f"{entry.name}@{entry.major}", SnippetError) as problems:
             document = assembled(entry, row, problems)
+            if not self.written:
+                document = replace(document, marks={}, keys={})
             if not problems:
                 self._served = _served(entry, document.data, problems)
                 own = _own(entry, document.data)
                 step = Step(0, entry.name, entry.name, entry.name, (), entry, own)
-                self._block = StepBuilder(Snippet(document, entry.name), self._served.rejects, problems).build(step)
+                more = (*self.keys, *([REJECTS] if entry.rejects else []))
+                builder = StepBuilder(Snippet(document, entry.name), self._served.rejects, problems, more=more)
+                self._block = builder.build(step)
+            problems[:0] = found
 
     def expand(self, inputs: Any) -> Any:
         """Applies the block.
@@ -153,18 +169,31 @@ class ServedBlock(beam.PTransform):
             rows.element_type = labelled_type(rows.element_type, output.element_type.schema)
             return rows
         except (PrivacyError, SchemaError) as error:
-            # Whoever sent the config never saw AsRows: the destination is told, and what the policy is called here.
-            where = f"{self._entry.name}, output `{tag}`, which leaves as rows"
-            with all_problems(where, type(error)) as problems:
-                problems.extend(
-                    Problem(
-                        one.what,
-                        one.where.removeprefix("AsRows: "),
-                        one.fix.replace("give policy=,", "give `rows_policy`,"),
-                    )
-                    for one in error.problems
-                )
-            raise
+            raise retold(error, f"{self._entry.name}, output `{tag}`, which leaves as rows") from None
+
+
+def retold(error: BlocksError, where: str, ways: str = "") -> BlocksError:
+    """An error of AsRows, for whoever wrote a config and never saw AsRows.
+
+    Args:
+      error: that AsRows raised.
+      where: the output that becomes rows.
+      ways: what else can be done.
+    """
+    found = [
+        Problem(
+            one.what,
+            one.where.removeprefix("AsRows").lstrip(": "),
+            one.fix.replace("give policy=,", "give `rows_policy`,") + ways,
+        )
+        for one in error.problems
+    ]
+    try:
+        with all_problems(where, type(error)) as problems:
+            problems.extend(found)
+    except BlocksError as told:
+        return told
+    return error
 
 
 def _can_leave(output: beam.PCollection) -> bool:
