@@ -132,9 +132,10 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Side by side with what a user would write instead; prints tables and writes JSON. Takes a while."""
-    install(session, "bench")
-    session.run("python", "benchmarks/main_job.py", *session.posargs)
+    """Side by side with what a user would write instead, tables and JSON: `-- main_job`, check, engines, expansion."""
+    install(session, "bench", "flink")
+    name, *options = session.posargs or ["main_job"]
+    session.run("python", "-m", f"benchmarks.{name}", *options, env=_test_environment())
 
 
 def _chromium(session: nox.Session) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from blocks.core.batch_type import has_dictionary
@@ -12,12 +11,13 @@ from blocks.core.block import BatchBlock, Outcome
 from blocks.core.dictionaries import decode_batch, decode_schema
 from blocks.core.errors import ColumnError, ConfigError, Problem, SchemaError, all_problems
 from blocks.core.reject_records import RejectMaker
-from blocks.core.rejects import Reject, Rejects
+from blocks.core.rejects import Rejects
 from blocks.core.schema.types import parse_type
 from blocks.core.wire import take
 from blocks.reading.fitting import as_required, nullable
 from blocks.shaping.cast_plan import CastPlan, Failure, plan_cast
 from blocks.shaping.columns import missing_columns
+from blocks.shaping.failed_rows import failed_rows
 
 VERSION = "1.0.0"
 
@@ -141,7 +141,8 @@ class CastColumns(BatchBlock):
                 return Outcome(required(columns))
             wrong = np.logical_or.reduce([failure.rows for failure in failures])
             kept = take(pa.RecordBatch.from_arrays(columns, schema=loose), pa.array(np.flatnonzero(~wrong)))
-            return Outcome(required(kept.columns), _rejects(maker, batch, np.flatnonzero(wrong), failures))
+            rejects = failed_rows(maker, batch, wrong, "cast_failed", lambda row: _described(failures, row))
+            return Outcome(required(kept.columns), rejects)
 
         return cast
 
@@ -159,29 +160,8 @@ def _read_type(name: object, text: object) -> pa.DataType | Problem:
     return found
 
 
-def _rejects(
-    maker: RejectMaker, batch: pa.RecordBatch, wrong: npt.NDArray[np.int64], failures: list[Failure]
-) -> list[Reject]:
-    rows = take(batch, pa.array(wrong))
-    columns = {name: _python(column) for name, column in zip(rows.schema.names, rows.columns, strict=True)}
-    rejects = []
-    # A reject is a Python object, so this goes row by row.
-    for at, row in enumerate(wrong.tolist()):
-        found = [failure for failure in failures if failure.rows[row]]
-        rejects.append(
-            maker.make(
-                "cast_failed",
-                "; ".join(f"`{failure.path}` {failure.reason}" for failure in found),
-                field_path=", ".join(dict.fromkeys(failure.path for failure in found)),
-                record={name: values[at] for name, values in columns.items()},
-            )
-        )
-    return rejects
-
-
-def _python(column: pa.Array) -> list[Any]:
-    try:
-        return column.to_pylist()
-    except (ValueError, OverflowError):
-        # Python's types do not hold nanoseconds, nor years beyond 9999.
-        return list(column)
+def _described(failures: list[Failure], row: int) -> tuple[str, str]:
+    """Message and field path of a row, naming every path that failed."""
+    found = [failure for failure in failures if failure.rows[row]]
+    message = "; ".join(f"`{failure.path}` {failure.reason}" for failure in found)
+    return message, ", ".join(dict.fromkeys(failure.path for failure in found))
