@@ -1,7 +1,6 @@
 """CastColumns: columns in other types, and rows whose values do not fit in the rejects."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
