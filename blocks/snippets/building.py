@@ -19,7 +19,7 @@ from blocks.core.rejects import Rejects
 from blocks.snippets.cases.checking import case_problems
 from blocks.snippets.configs import StepBuilder, placed
 from blocks.snippets.edges import edges_of
-from blocks.snippets.graph import Step, output_problems, unused
+from blocks.snippets.graph import Step, output_problems, overwritten, unused
 from blocks.snippets.reading import Snippet, read_snippet
 from blocks.snippets.steps import AppliedStep, walk
 from blocks.snippets.wiring import Wiring, wire
@@ -118,6 +118,7 @@ def check_snippet(
         problems.extend(output_problems(snippet.document, wiring.steps, builder.outputs))
     if not problems:
         _check_whole(pipeline, snippet, wiring.steps, problems)
+    problems.extend(overwritten(snippet.document, wiring.steps))
     built = Built(snippet, tuple(wiring.steps), blocks, pipeline, rejects)
     if snippet.cases and rehearsal is None:
         problems.extend(case_problems(snippet, wiring.steps, edges_of(built) if whole else None))

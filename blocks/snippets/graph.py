@@ -207,3 +207,31 @@ def unused(document: Document, steps: list[Step]) -> Iterator[Problem]:
         if step.number not in used and not ends_pipeline(step):
             what = f"nothing takes what `{step.name}` gives"
             yield Problem(what, document.where(step.place), "put a step after it that writes, or take it out")
+
+
+_SAME_ROWS = ("table", "warehouse", "catalog", "format", "source")
+
+
+def overwritten(document: Document, steps: list[Step]) -> Iterator[Problem]:
+    """A problem for a step that replaces the rows which an earlier step of the same run replaces: one would be lost."""
+    before: list[Step] = []
+    for step in steps:
+        config = step.config
+        if step.entry is None or step.entry.gives != "tables" or config.get("mode") != "replace":
+            continue
+        for other in before:
+            same = all(config.get(key) == other.config.get(key) for key in _SAME_ROWS)
+            if same and _overlap(config.get("date_range"), other.config.get("date_range")):
+                what = f"`{step.label}` replaces the same rows of the table as `{other.label}`"
+                fix = "give each a `source` of its own, or put a UnionBatches step before one of them"
+                yield Problem(what, document.where(step.place), fix)
+                break
+        before.append(step)
+
+
+def _overlap(one: Any, other: Any) -> bool:
+    """Whether two ranges, each `[from, to]` or none for all, have a moment in common."""
+    if not all(isinstance(given, list) and len(given) == 2 for given in (one, other)):
+        return True
+    (start, end), (begin, stop) = ([str(moment) for moment in given] for given in (one, other))
+    return start < stop and begin < end

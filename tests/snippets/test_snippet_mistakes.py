@@ -310,3 +310,36 @@ def test_a_mistake_in_a_schema_file_is_at_its_place_in_that_file(snippet):
     with pytest.raises(SnippetError) as caught:
         build(path)
     assert "s.yaml:2:21, field `a`" in caught.value.where
+
+
+WRITERS = """\
+parameters: {{day: {{type: date, default: 2026-01-02}}}}
+pipeline:
+  type: composite
+  transforms:
+    - {{type: ReadJson, config: {{pattern: x.jsonl, schema: s.yaml}}}}
+    - {{type: WriteWarehouse, name: one, input: ReadJson, config: {{table: t, mode: replace, source: a{first}}}}}
+    - {{type: WriteWarehouse, name: two, input: ReadJson, config: {{table: t, mode: {mode}, source: {source}{second}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "source", "first", "second", "refused"),
+    [
+        ("replace", "a", "", "", True),
+        ("replace", "b", "", "", False),
+        ("append", "a", "", "", False),
+        ("replace", "a", ', date_range: [2026-01-01, "${day}"]', ', date_range: ["${day}", 2026-01-03]', False),
+        ("replace", "a", ", date_range: [2026-01-01, 2026-01-03]", ', date_range: ["${day}", 2026-01-03]', True),
+    ],
+)
+def test_two_steps_that_replace_the_same_rows_are_refused(snippet, mode, source, first, second, refused):
+    path = snippet(WRITERS.format(mode=mode, source=source, first=first, second=second))
+    fields = "{name: a, type: int64}, {name: at, type: timestamp, event_time: true}"
+    Path("s.yaml").write_text(f"fields: [{fields}]\n", encoding="utf-8")
+    if not refused:
+        build(path)
+        return
+    with pytest.raises(SnippetError, match="`two` replaces the same rows of the table as `one`") as caught:
+        build(path)
+    assert caught.value.where == "snippet.yaml:7:7"
