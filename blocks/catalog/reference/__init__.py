@@ -32,7 +32,7 @@ def pages() -> Iterator[tuple[str, str]]:
 def page_name(entry: Entry, catalog: Catalog) -> str:
     """File name of a block's page: `MaskColumns.md`, and `MaskColumns@1.md` for a major that is not the newest."""
     main = newest([one for one in catalog.entries if one.name == entry.name])
-    return f"{entry.name}.md" if entry is main else f"{entry.name}@{entry.major}.md"
+    return f"{entry.name}.md" if entry.major == main.major else f"{entry.name}@{entry.major}.md"
 
 
 def _index(catalog: Catalog) -> str:
