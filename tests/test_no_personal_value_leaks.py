@@ -14,7 +14,6 @@ import logging
 import re
 import tempfile
 import traceback
-import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from blocks.flattening.records import FlattenRecords
 from blocks.masking.mask_columns import MaskColumns
 from blocks.reading.diagnosis import CODES
 from blocks.reading.read_json import ReadJson
+from blocks.testing.leak_search import forms
 from blocks.writing.warehouse import WriteWarehouse, read_table
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "partner_events"
@@ -42,30 +42,6 @@ MAX_BYTES, MAX_DEPTH = 4_000, 20
 
 
 # --- the search ---------------------------------------------------------------------------------------------------
-
-
-def forms(marker: str) -> dict[str, bytes]:
-    """How a marker could be written: as it is, in other case, and encoded; base64 at each offset within three bytes."""
-    raw = marker.encode()
-    shifted = {
-        # Without the characters that depend on what stands before and after.
-        f"base64 at {pad}": base64.b64encode(bytes(pad) + raw)[-(-pad * 8 // 6) : (pad + len(raw)) * 8 // 6]
-        for pad in range(3)
-    }
-    plain = {
-        "raw": raw,
-        "upper": marker.upper().encode(),
-        "lower": marker.lower().encode(),
-        "hex": raw.hex().encode(),
-        "HEX": raw.hex().upper().encode(),
-        "percent": urllib.parse.quote(marker, safe="").encode(),
-        "utf-16": marker.encode("utf-16-le"),
-        "escaped": json.dumps(marker)[1:-1].encode(),
-    }
-    return plain | shifted | {f"url-safe {name}": text.translate(_URL_SAFE) for name, text in shifted.items()}
-
-
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def search(paths: Iterable[Path], markers: Iterable[str]) -> list[str]:

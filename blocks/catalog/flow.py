@@ -91,16 +91,13 @@ def missing(entry: Entry, config: Mapping[str, Any], schema: pa.Schema) -> Itera
 
 def _place(need: Need, value: Any, name: str) -> str:
     """Where in an option a column is named: `columns.total`, `expect[3]`."""
-    if need.form in ("keys", "values", "expressions") and isinstance(value, Mapping):
-        for key, one in value.items():
-            if name in (
-                [key] if need.form == "keys" else _names("expression", one) if need.form == "expressions" else [one]
-            ):
-                return f"{need.option}.{key}"
-    if need.form == "expectations":
-        number = next((number for number, one in enumerate(value) if name in _expected(one)), None)
-        return need.option if number is None else f"{need.option}[{number + 1}]"
-    return need.option
+    if isinstance(value, Mapping):
+        parts: Iterable[tuple[str, Any]] = ((f".{key}", {key: one}) for key, one in value.items())
+    elif need.form == "expectations":
+        parts = ((f"[{number}]", [one]) for number, one in enumerate(value, 1))
+    else:
+        return need.option
+    return need.option + next((place for place, part in parts if name in _names(need.form, part)), "")
 
 
 def flow(entry: Entry, config: Mapping[str, Any], inputs: Sequence[Sequence[str]]) -> Flow:

@@ -3,7 +3,7 @@
 import base64
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -166,6 +166,20 @@ def _relaxed(field: pa.Field) -> pa.Field:
     else:
         data_type = pa.list_(_relaxed(below[0]))
     return field.with_type(data_type).with_nullable(True)
+
+
+def records_of(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    """Each row as `RejectMaker.make` takes it: Python values, or Arrow's in a column that Python cannot hold."""
+    names, columns = batch.schema.names, [_values(column) for column in batch.columns]
+    return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+
+
+def _values(column: pa.Array) -> list[Any]:
+    try:
+        return column.to_pylist()
+    except (ValueError, OverflowError):
+        # Nanoseconds and years beyond 9999; the error would show the value.
+        return list(column)
 
 
 def row_json(batch: pa.RecordBatch) -> str:

@@ -119,13 +119,14 @@ class FlinkServer:
         if self._process is None or (code := self._process.exit_within(seconds)) is None:
             return None
         fix = "run again; where the memory was too small, give more, --flink-memory 4g"
-        return self.failure(f"the Flink job server ended while the pipeline ran, with exit code {code}", fix)
+        what = f"the Flink job server ended while the pipeline ran, with exit code {code}"
+        return self.failure(what, fix, quoted=False)
 
-    def failure(self, what: str, fix: str) -> EngineError:
-        """An error with the end of the log, which then stays."""
+    def failure(self, what: str, fix: str, *, quoted: bool = True) -> EngineError:
+        """An error with the place of the log, which then stays, and where it is `quoted` with its end."""
         assert self._process is not None, "the server has not started"
         self._keeps_log = True
-        return self._process.failure(what, fix)
+        return self._process.failure(what, fix, quoted=quoted)
 
     def _remove(self, folder: Path) -> None:
         # After a failure the log is what tells why.

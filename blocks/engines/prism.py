@@ -66,7 +66,8 @@ class PrismEngine(JobServerEngine):
         def ended(seconds: float) -> EngineError | None:
             if (code := process.exit_within(seconds)) is None:
                 return None
-            return process.failure(f"Prism ended while the pipeline ran, with exit code {code}", "run again")
+            what = f"Prism ended while the pipeline ran, with exit code {code}"
+            return process.failure(what, "run again", quoted=False)
 
         self.runner.why_not = ended
         return process.wait_for(_READY, _DEADLINE_SECONDS, "see whether the program is the one of Beam")[1]

@@ -99,9 +99,15 @@ class OwnedProcess:
                 raise self.failure(f"{self.name} was not ready after {seconds:,.0f} s", fix)
             time.sleep(0.05)
 
-    def failure(self, what: str, fix: str) -> EngineError:
-        """An error with the end of the log, without the frames of stack traces."""
-        said = "\n".join(last_lines(self.log))
+    def failure(self, what: str, fix: str, *, quoted: bool = True) -> EngineError:
+        """An error with the end of the log, without the frames of stack traces.
+
+        Args:
+          what: happened.
+          fix: what the reader can do.
+          quoted: False where records have been seen: the log may then hold what a step said of one.
+        """
+        said = "\n".join(last_lines(self.log)) if quoted else ""
         return EngineError(what, where=f"log {self.log}", fix=fix + (f"; it said:\n{said}" if said else ""))
 
 

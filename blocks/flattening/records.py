@@ -1,19 +1,16 @@
 """`FlattenRecords`: nested records to flat columns, and lists to rows or to child tables."""
 
-import time
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.pvalue import TaggedOutput
 
-from blocks.core import guards
-from blocks.core.batch_type import BatchType, schema_of
-from blocks.core.block import BatchBlock, StepMetrics, pieces, stamped
+from blocks.core.batch_type import schema_of
+from blocks.core.block import BatchBlock
 from blocks.core.errors import ConfigError
-from blocks.core.labels import event_time_of
-from blocks.core.times import earliest
+from blocks.core.named_outputs import named_outputs
 from blocks.flattening.options import BLOCK, MAIN, Explode, MapKey, read_options
 from blocks.flattening.plan import Plan
 from blocks.flattening.planner import plan_flattening
@@ -163,41 +160,10 @@ class FlattenRecords(BatchBlock):
         if not self.options.tables:
             return super().expand(pcoll)
         schema = schema_of(pcoll, self.block_name)
-        schemas = self.output_schemas(schema)
-        guards.watch(pcoll.pipeline)
-        children = {_tag(name): BatchType(child) for name, child in schemas.items() if name != MAIN}
-        step = beam.ParDo(_TablesDoFn(self, schema)).with_output_types(BatchType(schemas[MAIN]), **children)
-        outputs = pcoll | "Tables" >> step.with_outputs(*children, main=MAIN)
-        return {name: outputs[MAIN if name == MAIN else _tag(name)] for name in schemas}
+        make = functools.partial(self.tables_function, schema)
+        return named_outputs(pcoll, "Tables", self.block_name, self.output_schemas(schema), make, _keeps_time)
 
 
-def _tag(table: str) -> str:
-    # Tags are given as keyword arguments, among which a table named `type_hint` or `self` would be taken for another.
-    return f"table:{table}"
-
-
-class _TablesDoFn(beam.DoFn):
-    def __init__(self, block: FlattenRecords, schema: pa.Schema) -> None:
-        self._block, self._schema = block, schema
-
-    def setup(self) -> None:
-        self._function = self._block.tables_function(self._schema)
-        self._metrics = StepMetrics(self._block.block_name)
-        self._event_time = {
-            name: event_time_of(schema) for name, schema in self._block.output_schemas(self._schema).items()
-        }
-
-    def process(
-        self, batch: Any, timestamp: Any = beam.DoFn.TimestampParam, window: Any = beam.DoFn.WindowParam
-    ) -> Iterator[Any]:
-        self._metrics.rows_in.inc(batch.num_rows)
-        start = time.perf_counter_ns()
-        for name, part in self._function(batch):
-            self._metrics.busy_us.inc((time.perf_counter_ns() - start) // 1000)
-            self._metrics.rows_out.inc(part.num_rows)
-            for piece in pieces(part):
-                # The first row of a child table may come from a later row than the first of the batch.
-                at = None if name == MAIN and piece is part else earliest(piece, self._event_time[name])
-                value = piece if at is None else stamped(piece, max(at, timestamp), window)
-                yield value if name == MAIN else TaggedOutput(_tag(name), value)
-            start = time.perf_counter_ns()
+def _keeps_time(table: str, part: pa.RecordBatch, batch: pa.RecordBatch) -> bool:
+    # The first row of a child table may come from a later row than the first of the batch.
+    return table == MAIN

@@ -19,7 +19,7 @@ from blocks.core.block import StepMetrics, pieces
 from blocks.core.dictionaries import decode_array, decode_schema
 from blocks.core.errors import ConfigError, ReadError, SchemaError, nearest
 from blocks.core.labels import with_event_time
-from blocks.core.reject_records import RejectMaker
+from blocks.core.reject_records import RejectMaker, records_of
 from blocks.core.rejects import REJECT_SCHEMA, REJECTS_TAG, Reject, Rejects, reject_batch, stop_at
 from blocks.core.schema import read_schema, schema_of_option
 from blocks.core.times import check_event_time, earliest
@@ -213,7 +213,7 @@ class _ReadGroups(beam.DoFn):
                     field_path=problem.path,
                     source=path,
                     position=first_row + number,
-                    record=batch.slice(number, 1).to_pylist()[0],
+                    record=next(records_of(batch.slice(number, 1))),
                 )
                 if self._settings is None:
                     stop_at(reject)

@@ -9,7 +9,7 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 
 from blocks.core.block import StepMetrics, pieces, stamped
-from blocks.core.reject_records import RejectMaker
+from blocks.core.reject_records import RejectMaker, records_of
 from blocks.core.rejects import REJECTS_TAG, Reject, RejectSettings, reject_batch, stop_at
 from blocks.core.times import earliest
 from blocks.shaping.first_rows import Digests, identities
@@ -79,7 +79,7 @@ class RowOutput:
             return
         rejects: list[Reject] = [
             self._maker.make(code, message, field_path=self._options.event_time or "", record=row)
-            for row in batch.to_pylist()
+            for row in records_of(batch)
         ]
         if self._options.settings is None:
             stop_at(rejects[0])

@@ -18,7 +18,7 @@ from blocks.core.block import StepMetrics, pieces, stamped
 from blocks.core.errors import ConfigError, Problem, all_problems, nearest
 from blocks.core.labels import event_time_of
 from blocks.core.policy import PolicySource, check_destination, read_policy
-from blocks.core.reject_records import RejectMaker
+from blocks.core.reject_records import RejectMaker, records_of
 from blocks.core.rejects import REJECT_SCHEMA, REJECTS_TAG, Rejects, RejectSettings, reject_batch, stop_at
 from blocks.core.times import earliest
 from blocks.core.wire import take
@@ -310,7 +310,7 @@ class _Join(beam.DoFn):
         make = self._maker.make
         if self._settings is None:
             stop_at(make("no_match", message, field_path=self._field))
-        rejects = [make("no_match", message, field_path=self._field, record=row) for row in batch.to_pylist()]
+        rejects = [make("no_match", message, field_path=self._field, record=row) for row in records_of(batch)]
         self._metrics.rows_rejected.inc(len(rejects))
         for piece in pieces(reject_batch(rejects)):
             yield beam.pvalue.TaggedOutput(REJECTS_TAG, piece)

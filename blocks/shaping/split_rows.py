@@ -1,9 +1,9 @@
 """SplitRows: rows divided by their key into train, evaluation, test, or whatever shares are named."""
 
+import functools
 import itertools
 import json
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,14 +12,10 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-from apache_beam.pvalue import TaggedOutput
 
-from blocks.core import guards
-from blocks.core.batch_type import BatchType, schema_of
-from blocks.core.block import StepMetrics, pieces, stamped
+from blocks.core.batch_type import schema_of
 from blocks.core.errors import ColumnError, ConfigError, Problem, SchemaError, all_problems
-from blocks.core.labels import event_time_of
-from blocks.core.times import earliest
+from blocks.core.named_outputs import named_outputs
 from blocks.core.wire import take
 from blocks.shaping.key_hash import bound, key_hash, key_problems, read_key
 
@@ -210,12 +206,13 @@ class SplitRows(beam.PTransform):
           BatchTypeError: the input is not made of batches.
         """
         schema = schema_of(pcoll, self.block_name)
-        first, *others = schemas = self.output_schemas(schema)
-        guards.watch(pcoll.pipeline)
-        tagged = {_tag(name): BatchType(schemas[name]) for name in others}
-        step = beam.ParDo(_SplitDoFn(self, schema)).with_output_types(BatchType(schemas[first]), **tagged)
-        outputs = pcoll | "Split" >> step.with_outputs(*tagged, main=first)
-        return {name: outputs[name if name == first else _tag(name)] for name in schemas}
+        make = functools.partial(self.splits_function, schema)
+        return named_outputs(pcoll, "Split", self.block_name, self.output_schemas(schema), make, _keeps_time)
+
+
+def _keeps_time(share: str, part: pa.RecordBatch, batch: pa.RecordBatch) -> bool:
+    # Without a row gone, the earliest is still there.
+    return part.num_rows == batch.num_rows
 
 
 def _share_problems(shares: Any) -> Iterator[Problem]:
@@ -239,33 +236,3 @@ def _share_problems(shares: Any) -> Iterator[Problem]:
     total = sum((Fraction(str(share)) for share in shares.values()), Fraction(0)) if right else Fraction(1)
     if len(shares) >= 2 and abs(total - 1) > _TOLERANCE:
         yield Problem(f"the shares are {float(total)} together", "shares", "change them so that they are 1 together")
-
-
-def _tag(share: str) -> str:
-    # Tags are given as keyword arguments, among which a share named `self` would be taken for another.
-    return f"split:{share}"
-
-
-class _SplitDoFn(beam.DoFn):
-    def __init__(self, block: SplitRows, schema: pa.Schema) -> None:
-        self._block, self._schema = block, schema
-        self._main = next(iter(block.output_schemas(schema)))
-
-    def setup(self) -> None:
-        self._function = self._block.splits_function(self._schema)
-        self._metrics = StepMetrics(self._block.block_name)
-        self._event_time = event_time_of(self._schema)
-
-    def process(
-        self, batch: Any, timestamp: Any = beam.DoFn.TimestampParam, window: Any = beam.DoFn.WindowParam
-    ) -> Iterator[Any]:
-        self._metrics.rows_in.inc(batch.num_rows)
-        start = time.perf_counter_ns()
-        for name, part in self._function(batch):
-            self._metrics.busy_us.inc((time.perf_counter_ns() - start) // 1000)
-            self._metrics.rows_out.inc(part.num_rows)
-            for piece in pieces(part):
-                at = None if piece.num_rows == batch.num_rows else earliest(piece, self._event_time)
-                value = piece if at is None else stamped(piece, max(at, timestamp), window)
-                yield value if name == self._main else TaggedOutput(_tag(name), value)
-            start = time.perf_counter_ns()

@@ -263,8 +263,11 @@ class TestWithJava:
             result = made.run()
             java.kill()
             try:
-                with pytest.raises(EngineError, match="ended while the pipeline ran, with exit code 137"):
+                with pytest.raises(EngineError, match="ended while the pipeline ran, with exit code 137") as caught:
                     result.wait_until_finish()
+                # The log may hold what a step said of a record.
+                assert "it said" not in str(caught.value)
+                assert caught.value.where.startswith("log ")
             finally:
                 RELEASED.set()
 

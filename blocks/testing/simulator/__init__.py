@@ -9,7 +9,8 @@ address at example.com, a telephone number from the ranges reserved for fiction,
 reserved for documentation and a card number from a range that no issuer can get.
 """
 
-from blocks.testing.simulator.config import CODES, SimulatorConfig
+from blocks.reading.diagnosis import CODES
+from blocks.testing.simulator.config import SimulatorConfig
 from blocks.testing.simulator.faults import VARIANTS
 from blocks.testing.simulator.plan import ExpectedCounts, expected_counts
 from blocks.testing.simulator.writing import SimulationReport, simulate, write_events

@@ -6,16 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from blocks.core.errors import ConfigError, Problem, all_problems, nearest
+from blocks.reading.diagnosis import CODES
 
-CODES = (
-    "malformed_json",
-    "wrong_type",
-    "missing_field",
-    "unknown_field",
-    "bad_event_time",
-    "too_large",
-    "too_deep",
-)
 MOST_EVENTS = 1_000_000_000
 MOST_USERS = 10_000_000
 _PARTNER = re.compile(r"[a-z][a-z0-9_-]{0,31}")
