@@ -19,6 +19,7 @@ nox.options.sessions = ["tests"]
 ROOT = Path(__file__).parent
 DEMO = ROOT / "demo-output"
 EVENTS = "1000000"
+JVM_TESTS = ("tests/engines", "tests/sql", "tests/commands", "tests/snippets")
 # Read without a library: this file runs before anything is installed.
 CATALOG = (ROOT / "catalog.yaml").read_text(encoding="utf-8")
 BLOCKS = sorted(set(re.findall(r"^  - name: (\w+)$", CATALOG, re.MULTILINE)))
@@ -57,7 +58,9 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The everyday tests: real files, real Beam, real Iceberg; under 15 minutes. Arguments go to pytest."""
     install(session, "test")
-    session.run("pytest", "-m", "not slow", "-n", _workers(), *session.posargs, env=_test_environment())
+    # What needs a Java runtime has sessions of its own.
+    marks = "not slow and not jvm and not flink and not docs"
+    session.run("pytest", "-m", marks, "-n", _workers(), *session.posargs, env=_test_environment())
 
 
 @nox.session
@@ -95,9 +98,26 @@ def engines(session: nox.Session) -> None:
 
 @nox.session
 def jvm(session: nox.Session) -> None:
-    """A Java and a Scala pipeline, compiled here, that use blocks by name."""
+    """Beam SQL and its functions in Java and Scala; a Java and a Scala pipeline that use blocks by name."""
     install(session, "test", "flink")
-    session.run("pytest", "tests/engines", "-m", "jvm", *session.posargs, env=_test_environment())
+    marks = "jvm and not flink and not slow"
+    session.run("pytest", *JVM_TESTS, "-m", marks, *session.posargs, env=_test_environment())
+
+
+@nox.session
+def jvm_slow(session: nox.Session) -> None:
+    """Beam SQL at length: every operator and type, generated queries on both engines."""
+    install(session, "test", "flink")
+    marks = "jvm and not flink and slow"
+    session.run("pytest", *JVM_TESTS, "-m", marks, *session.posargs, env=_test_environment())
+
+
+@nox.session
+def agreement(session: nox.Session) -> None:
+    """Asks check_sql and Beam's planner about every query of the corpus, a table; `-- --generated 2000`, --pairs."""
+    install(session, "test", "flink")
+    out = ("--json", "benchmarks/results/agreement.json")
+    session.run("python", "-m", "blocks.testing.agreement", *out, *session.posargs, env=_test_environment())
 
 
 @nox.session
@@ -132,7 +152,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Side by side with what a user would write instead, tables and JSON: `-- main_job`, check, engines, expansion."""
+    """Side by side with what users would write, tables and JSON: `-- main_job`, check, engines, expansion, sql."""
     install(session, "bench", "flink")
     name, *options = session.posargs or ["main_job"]
     session.run("python", "-m", f"benchmarks.{name}", *options, env=_test_environment())

@@ -45,6 +45,9 @@ from blocks.shaping.sample_rows import SampleRows as SampleRows
 from blocks.shaping.select_columns import SelectColumns as SelectColumns
 from blocks.shaping.split_rows import Split as Split, SplitRows as SplitRows, split_of as split_of
 from blocks.snippets.expansion.service import ServiceError as ServiceError
+from blocks.sql.checking import check_sql as check_sql
+from blocks.sql.problems import SqlCheckError as SqlCheckError
+from blocks.sql.run_sql import RunSql as RunSql
 from blocks.writing.orphans import remove_orphans as remove_orphans
 from blocks.writing.warehouse import WriteWarehouse as WriteWarehouse, read_table as read_table
 
@@ -84,6 +87,7 @@ __all__ = [
     "RejectedRecordError",
     "Rejects",
     "RenameColumns",
+    "RunSql",
     "SampleRows",
     "SchemaError",
     "SelectColumns",
@@ -91,6 +95,7 @@ __all__ = [
     "SnippetError",
     "Split",
     "SplitRows",
+    "SqlCheckError",
     "StepMetrics",
     "UnionBatches",
     "UnmaskColumns",
@@ -98,6 +103,7 @@ __all__ = [
     "WindowRows",
     "WriteWarehouse",
     "__version__",
+    "check_sql",
     "describe",
     "load",
     "read_policy",

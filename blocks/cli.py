@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 simulate = typer.Typer(help="Write simulated events.", no_args_is_help=True)
 app.add_typer(simulate, name="simulate")
+sql_service = typer.Typer(help="The service of Beam SQL: shared by your processes, or warmed up.", no_args_is_help=True)
+app.add_typer(sql_service, name="sql-service")
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A snippet: a pipeline in YAML.")]
 Set = Annotated[
@@ -163,7 +165,7 @@ def doctor(
 
 @app.command()
 def catalog(debug: Debug = False) -> None:
-    """List the blocks."""
+    """List the blocks, and the functions of SQL."""
     with shown_errors(debug):
         from blocks.commands.showing import show_catalog
 
@@ -171,12 +173,14 @@ def catalog(debug: Debug = False) -> None:
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="A block of the catalog.")], debug: Debug = False) -> None:
-    """Show what a block does, and its options."""
+def show(
+    name: Annotated[str, typer.Argument(help="A block or a function of the catalog.")], debug: Debug = False
+) -> None:
+    """Show what a block does and its options, or what a function of SQL does and how it is called."""
     with shown_errors(debug):
-        from blocks.commands.showing import show_block
+        from blocks.commands.showing import show as show_one
 
-        show_block(name)
+        show_one(name)
 
 
 @app.command()
@@ -198,6 +202,75 @@ def describe(
         from blocks.commands.showing import show_schema
 
         show_schema(schema)
+
+
+@app.command("check-sql")
+def check_sql(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Files of one query each; - is standard input.")
+    ],
+    schema: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[TABLE=]FILE:NAME", help="Schema of an input, PCOLLECTION unless named; may be repeated."
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the query; may be repeated.")
+    ] = None,
+    functions: Annotated[
+        list[str] | None, typer.Option(metavar="FOLDER", help="Functions of your own in SQL; may be repeated.")
+    ] = None,
+    dialect: Annotated[str, typer.Option(help="beam, bigquery, duckdb, spark, postgres or snowflake.")] = "beam",
+    strict: Annotated[bool, typer.Option("--strict", help="Rewrite nothing; warnings are mistakes.")] = False,
+    form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    sql: Annotated[bool, typer.Option("--sql", help="Show what the engine gets.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Check queries without running them, and report every mistake at its place."""
+    with shown_errors(debug):
+        from blocks.commands.sql import check_queries
+
+        check_queries(files, schema or (), set_ or (), functions or (), dialect, strict, form, sql)
+
+
+@sql_service.command("start")
+def start_sql_service(
+    memory: Annotated[str, typer.Option(help="Heap of its Java, as 2g.")] = "1g",
+    debug: Debug = False,
+) -> None:
+    """Start a service that all your processes share."""
+    with shown_errors(debug):
+        from blocks.commands.sql_service import start
+
+        start(memory)
+
+
+@sql_service.command("status")
+def show_sql_service(debug: Debug = False) -> None:
+    """Show the shared service; exit code 1 where none runs."""
+    with shown_errors(debug):
+        from blocks.commands.sql_service import status
+
+        status()
+
+
+@sql_service.command("stop")
+def stop_sql_service(debug: Debug = False) -> None:
+    """End the shared service."""
+    with shown_errors(debug):
+        from blocks.commands.sql_service import stop
+
+        stop()
+
+
+@sql_service.command("warm")
+def warm_sql_service(debug: Debug = False) -> None:
+    """Make the cache with which the service starts faster; about 20 s, once a version."""
+    with shown_errors(debug):
+        from blocks.commands.sql_service import warm
+
+        warm()
 
 
 @app.command("new-block")

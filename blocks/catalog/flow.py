@@ -69,7 +69,15 @@ class Flow:
 
 def needed(entry: Entry, config: Mapping[str, Any]) -> list[tuple[Need, str]]:
     """(need, column) of every column that a config names."""
-    return [(need, name) for need in entry.columns.needs for name in _names(need.form, config.get(need.option))]
+    return [(need, name) for need in entry.columns.needs for name in _needed(need, config)]
+
+
+def _needed(need: Need, config: Mapping[str, Any]) -> list[str]:
+    if need.form == "query":
+        from blocks.sql.running.flowing import columns_named
+
+        return columns_named(str(config.get(need.option) or ""), config)
+    return _names(need.form, config.get(need.option))
 
 
 def missing(entry: Entry, config: Mapping[str, Any], schema: pa.Schema) -> Iterator[Problem]:
@@ -118,6 +126,11 @@ def flow(entry: Entry, config: Mapping[str, Any], inputs: Sequence[Sequence[str]
         schema = _schema(config, gives.schema_option)
         # Without a schema the input tells it: the type of rows, or the files themselves.
         found = {name: Origin("declared") for name in (schema.names if schema is not None else (inputs or ((),))[0])}
+    elif gives.columns == "query":
+        from blocks.sql.running.flowing import sources_of
+
+        told = sources_of(str(config.get(str(gives.query)) or ""), config, inputs)
+        found = {name: Origin(how, sources) for name, (how, sources) in told.items()}
     elif gives.columns != "none":
         found = _kept(entry, config, inputs if gives.columns == "union" else inputs[:1])
     for added in gives.added:

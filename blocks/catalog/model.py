@@ -4,12 +4,15 @@ import importlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from blocks.core.errors import CatalogError, Problem, nearest
 from blocks.core.policy import DESTINATIONS
+
+if TYPE_CHECKING:
+    from blocks.catalog.functions import FunctionEntry
 
 _VERSION = r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
 _TARGET = r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*"
@@ -35,15 +38,16 @@ class Need(_Part):
     Attributes:
       option: whose value names them.
       form: how it does: `names` (one or a list), `keys` or `values` of a mapping, `expression` (SQL), `expressions` (a
-        mapping to SQL), `expectations` (of CheckRows), `transforms` (`day(at)`), `paths` (`items[].sku`).
+        mapping to SQL), `expectations` (of CheckRows), `transforms` (`day(at)`), `paths` (`items[].sku`),
+        `query` (SQL over the inputs).
       types: kinds of which their type must be; empty for any.
       masked: method with which they must be masked; empty where that does not matter.
     """
 
     option: Word
-    form: Literal["names", "keys", "values", "expression", "expressions", "expectations", "transforms", "paths"] = (
-        "names"
-    )
+    form: Literal[
+        "names", "keys", "values", "expression", "expressions", "expectations", "transforms", "paths", "query"
+    ] = "names"
     types: tuple[Literal["text", "number", "time", "boolean", "binary", "list", "struct", "map"], ...] = ()
     masked: str = ""
 
@@ -83,8 +87,9 @@ class Gives(_Part):
 
     Attributes:
       columns: where they come from: those of the `input`, the `union` of all inputs, `parts` of the input's columns
-        (their names begin with the column's), a `schema`, or `none` where a pipeline ends.
+        (their names begin with the column's), a `schema`, what a `query` computes, or `none` where a pipeline ends.
       schema_option: option that names the schema; `schema` in the file.
+      query: option that is the query; its dialect, functions and parameters are in `dialect`, `udf_jars`, ...
       only: option that names those that stay, in its order.
       without: option that names those that do not.
       renamed: option, a mapping of old to new names.
@@ -94,8 +99,9 @@ class Gives(_Part):
         says for columns that it has `masked`, which may lose their type and be dropped; or `unmasked`.
     """
 
-    columns: Literal["input", "union", "parts", "schema", "none"]
+    columns: Literal["input", "union", "parts", "schema", "query", "none"]
     schema_option: Word | None = Field(None, alias="schema")
+    query: Word | None = None
     only: Word | None = None
     without: Word | None = None
     renamed: Word | None = None
@@ -228,7 +234,10 @@ def _public(module: Any) -> Iterator[str]:
     return (name for name in vars(module) if not name.startswith("_") and re.match(r"[A-Z]", name))
 
 
-def newest(entries: list[Entry]) -> Entry:
+Versioned = TypeVar("Versioned", Entry, "FunctionEntry")
+
+
+def newest(entries: list[Versioned]) -> Versioned:
     """What a name without a version means: the newest major that is not experimental, or else the newest."""
     settled = [entry for entry in entries if entry.status != "experimental"]
     return max(settled or entries, key=lambda entry: entry.major)
@@ -241,10 +250,12 @@ class Catalog:
     Attributes:
       entries: in the order of the file.
       names: name to `module:attribute`.
+      functions: that SQL may call, in the order of the file.
     """
 
     entries: tuple[Entry, ...]
     names: dict[str, str]
+    functions: "tuple[FunctionEntry, ...]" = ()
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._found(name) is not None
@@ -265,6 +276,25 @@ class Catalog:
             problem = self.unknown(name if version is None else f"{name}@{version}")
             raise CatalogError(problem.what, where="the catalog", fix=problem.fix)
         return found
+
+    def function(self, name: str) -> "FunctionEntry":
+        """The entry of a function: `clamp` is the newest major that is not experimental, `clamp@1` or `clamp_v1` one.
+
+        Raises:
+          CatalogError: there is no such function or version, with the nearest name or the versions that there are.
+        """
+        plain, at, version = name.partition("@")
+        if not at and (match := re.fullmatch(r"(\w+)_v(\d+)", name)):
+            plain, version = match.groups()
+        found = [entry for entry in self.functions if entry.name == plain]
+        wanted = [entry for entry in found if not version or str(entry.major) == version]
+        if not found:
+            names = dict.fromkeys(entry.name for entry in self.functions)
+            raise CatalogError(f"no function `{plain}`", where="the catalog", fix=nearest(plain, names))
+        if not wanted:
+            there = ", ".join(f"{plain}@{entry.major} ({entry.version})" for entry in found)
+            raise CatalogError(f"no version {version} of `{plain}`", where="the catalog", fix=f"there is: {there}")
+        return newest(wanted)
 
     def unknown(self, name: str) -> Problem:
         """Why there is no such block, and what there is."""

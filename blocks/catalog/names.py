@@ -16,13 +16,18 @@ def catalog_file() -> Path:
 
 
 @cache
-def public_names() -> dict[str, str]:
-    """Name to `module:attribute`; of several versions of a block the newest that is not experimental."""
+def _content() -> dict[str, Any]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     with catalog_file().open("rb") as file:
-        content = yaml.load(file, Loader=loader)  # noqa: S506 - both are safe loaders
+        return dict(yaml.load(file, Loader=loader))  # noqa: S506 - both are safe loaders
+
+
+@cache
+def public_names() -> dict[str, str]:
+    """Name to `module:attribute`; of several versions of a block the newest that is not experimental."""
+    content = _content()
     # Majors stand in rising order: a later entry replaces an earlier one unless only it is experimental.
     named: dict[str, dict[str, Any]] = {}
     for entry in content["blocks"]:
@@ -30,6 +35,11 @@ def public_names() -> dict[str, str]:
         if entry["status"] != "experimental" or before["status"] == "experimental":
             named[entry["name"]] = entry
     return {name: entry["class"] for name, entry in named.items()} | content["names"]
+
+
+def plain_functions() -> list[dict[str, Any]]:
+    """The entries under `functions`, as they stand in the file."""
+    return list(_content().get("functions", ()))
 
 
 def load_name(name: str) -> Any:

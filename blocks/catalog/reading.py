@@ -8,13 +8,14 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from blocks.catalog.functions import function_entries
 from blocks.catalog.model import COUNTED, Catalog, Entry, Target, numbers
 from blocks.catalog.names import catalog_file
 from blocks.core import strict_yaml
 from blocks.core.errors import CatalogError, Problem, all_problems, nearest
 
 _TARGET = TypeAdapter[str](Target)
-_KEYS = ("blocks", "names")
+_KEYS = ("blocks", "functions", "names")
 # By what a reader of the file calls them.
 _OPTIONS = tuple("class" if name == "target" else name for name in Entry.model_fields)
 
@@ -54,8 +55,9 @@ def _read(path: Path, _changed: int) -> Catalog:
             for number, content in enumerate(data.get("blocks", ()))
             if (entry := _entry(document, number, content, problems)) is not None
         ]
+        functions = function_entries(document, data.get("functions", []), problems)
         names = _names(document, data.get("names", {}), entries, problems)
-    return Catalog(tuple(entry for _, entry in entries), names)
+    return Catalog(tuple(entry for _, entry in entries), names, functions)
 
 
 def _entry(

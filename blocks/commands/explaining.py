@@ -1,5 +1,6 @@
 """`blocks explain`: the schema and the labels on every edge of a snippet, as text or as a Mermaid flowchart."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from blocks.catalog.reading import read_catalog
 from blocks.commands.running import counted, parameters
 from blocks.core import labels
 from blocks.core.errors import ConfigError, nearest
+from blocks.core.looking import looking
 from blocks.snippets.building import Built, build
 from blocks.snippets.edges import Output
 from blocks.snippets.explaining import SAME, Column, Explained, Place, explain
@@ -47,7 +49,8 @@ def explain_file(
     """
     if form not in FORMATS:
         raise ConfigError(f"no format `{form}`", where="--format", fix=nearest(form, FORMATS))
-    built = build(file, parameters(settings, start, end), catalog=read_catalog())
+    with looking():
+        built = build(file, parameters(settings, start, end), catalog=read_catalog())
     typer.echo("\n".join(mermaid(built) if form == "mermaid" else text(built, whole)))
 
 
@@ -77,6 +80,10 @@ def _step(number: int, one: Explained, whole: bool) -> Iterator[str]:
             else f"{source.label}" + f".{given.source.output}" * bool(given.source.output)
         )
         yield f"   takes {name}" + (f": {_summary(given.output)}" if given.output is not None else "")
+    for note in one.notes:
+        # A line that is underlined stays as it is.
+        lines = note.splitlines() if "\n" in note else textwrap.wrap(note, WIDTH - 3, subsequent_indent="  ")
+        yield from (f"   {line}" for line in lines)
     for name, output in one.outputs.items():
         yield f"   gives {f'{name}: ' if name else ''}{_summary(output)}"
         yield from _columns(one.columns.get(name, ()), whole)

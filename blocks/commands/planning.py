@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from blocks.commands.running import parameters
+from blocks.core.looking import looking
 from blocks.snippets.building import build
 from blocks.snippets.plan import Change, causes, changes, gone, read_state, state_file
 
@@ -27,7 +28,8 @@ def plan_file(file: Path, settings: Iterable[str], start: str | None, end: str |
       SnippetError: every problem of the snippet.
       ConfigError: the file of the last run cannot be read.
     """
-    built = build(file, parameters(settings, start, end))
+    with looking():
+        built = build(file, parameters(settings, start, end))
     place = state or state_file(file)
     before = read_state(place)
     found = changes(built, before)

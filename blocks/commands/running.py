@@ -20,6 +20,7 @@ from blocks.commands.failing import RunFailed
 from blocks.commands.fetching import shown_fetching
 from blocks.core import labels
 from blocks.core.errors import BlocksError, Problem, SnippetError, all_problems
+from blocks.core.looking import looking
 from blocks.engines import EngineOptions, choose, engine
 from blocks.snippets.building import build, check_snippet, mistakes
 from blocks.snippets.plan import stages, state_file, write_state
@@ -43,7 +44,8 @@ def check_file(file: Path, settings: Iterable[str], start: str | None, end: str 
     Raises:
       SnippetError: every problem, each with file, line and column.
     """
-    found = check_snippet(file, parameters(settings, start, end), runner=engine())
+    with looking():
+        found = check_snippet(file, parameters(settings, start, end), runner=engine())
     problems = (*found.problems, *(found.warnings if strict else ()))
     for warning in () if strict else found.warnings:
         typer.echo(f"warning: {warning}", err=True)

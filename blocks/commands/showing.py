@@ -9,13 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from blocks.catalog.functions import TOPICS
 from blocks.catalog.options import REQUIRED, options_of
 from blocks.catalog.reading import read_catalog
+from blocks.catalog.reference.functions_page import engines, found, labels_effect, nulls, signatures
 from blocks.core.schema import describe, schema_of_option
 
 
 def show_catalog() -> None:
-    """Prints a line a block."""
+    """Prints a line a block, and a line a function of SQL."""
     table = Table(box=box.SIMPLE_HEAD)
     for title in ("block", "version", "modes", "notes"):
         table.add_column(title, no_wrap=True)
@@ -24,7 +26,57 @@ def show_catalog() -> None:
         notes: list[str] = [entry.status] if entry.status != "stable" else []
         notes += [word for word, holds in (("rejects", entry.rejects), ("state", entry.state)) if holds]
         table.add_row(entry.name, entry.version, ", ".join(entry.modes), ", ".join(notes), Text(entry.summary))
-    Console().print(table)
+    functions = Table(box=box.SIMPLE_HEAD)
+    for title in ("function of SQL", "version", "kind", "written in"):
+        functions.add_column(title, no_wrap=True)
+    functions.add_column("what it does", ratio=1)
+    for one in sorted(read_catalog().functions, key=lambda one: TOPICS.index(one.topic)):
+        if one.origin != "beam":
+            version = one.version if one.status == "stable" else f"{one.version}, {one.status}"
+            written = {"java": "Java", "scala": "Scala", "sql": "SQL"}[one.origin]
+            functions.add_row(one.name, version, one.kind, written, Text(one.summary))
+    console = Console()
+    console.print(table)
+    console.print(functions)
+
+
+def show(name: str) -> None:
+    """Prints what a block or a function of SQL does.
+
+    Raises:
+      CatalogError: there is neither; functions are looked for where the name begins with a small letter.
+    """
+    plain = name.partition("@")[0]
+    if plain[:1].islower():
+        show_function(name)
+    else:
+        show_block(name)
+
+
+def show_function(name: str) -> None:
+    """Prints what a function does, how it is called, what it does to labels, and where it runs.
+
+    Raises:
+      CatalogError: there is no such function or version.
+    """
+    entry = read_catalog().function(name)
+    function = found(entry)
+    console = Console()
+    facts = [entry.status, entry.kind, f"written in {entry.origin.title() if entry.origin != 'sql' else 'SQL'}"]
+    facts += [f"since {entry.since}", f"runs on {engines(function)}"]
+    console.print(Text(f"{entry.name} {entry.version}", style="bold"), Text(f"({'; '.join(facts)})"))
+    for text in (function.description, "\n".join(signatures(entry, function))):
+        console.print()
+        console.print(Text(text), soft_wrap=True)
+    console.print()
+    console.print(Text(f"NULL: {nulls(function)}"), soft_wrap=True)
+    console.print(Text(f"Labels: {labels_effect(entry.declassifies)}"), soft_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, title="Examples", title_justify="left")
+    for title in ("call", "result"):
+        table.add_column(title, overflow="fold")
+    for call, result in function.examples:
+        table.add_row(Text(call), Text(result))
+    console.print(table)
 
 
 def show_block(name: str) -> None:

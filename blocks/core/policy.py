@@ -92,11 +92,13 @@ class Policy:
       destinations: name to what it takes.
       keys: key name to URI (no secret).
       file: where it was read from, for messages; empty for no policy at all.
+      min_group: rows that a group must have for an aggregate of SQL to take labels away; None for any.
     """
 
     destinations: Mapping[str, Destination]
     keys: Mapping[str, str]
     file: str = ""
+    min_group: int | None = None
 
     def key_ring(self) -> KeyRing:
         """A ring that opens the keys where it is used, not here."""
@@ -202,7 +204,7 @@ def _deep_copy(source: Any) -> Any:
     return {str(key): _deep_copy(value) for key, value in source.items()} if isinstance(source, Mapping) else source
 
 
-_PARTS = ("description", "keys", "destinations")
+_PARTS = ("description", "keys", "destinations", "min_group")
 _KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -214,7 +216,8 @@ def _validated(document: strict_yaml.Document) -> Policy:
             name: _destination(document, ("destinations", name), content, keys, problems)
             for name, content in parts["destinations"].items()
         }
-    return Policy(destinations, keys, document.file)
+    least = document.data.get("min_group") if isinstance(document.data, dict) else None
+    return Policy(destinations, keys, document.file, least)
 
 
 def _parts(document: strict_yaml.Document, problems: list[Problem]) -> dict[str, dict[str, Any]]:
@@ -230,6 +233,9 @@ def _parts(document: strict_yaml.Document, problems: list[Problem]) -> dict[str,
         elif name == "description":
             if not isinstance(content, str):
                 problems.append(Problem("`description` is text", place, "put it in quotes"))
+        elif name == "min_group":
+            if not isinstance(content, int) or isinstance(content, bool) or content < 1:
+                problems.append(Problem("`min_group` is a number of rows", place, "write min_group: 20"))
         elif isinstance(content, dict):
             parts[name] = content
         elif content is not None or name == "destinations":

@@ -60,6 +60,10 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "a SQL expression that has no value for this row: a cast, an overflow, a division by zero",
             "say in the expression what such rows give, with CASE, TRY_CAST or NULLIF",
         ),
+        "failed_function": Code(
+            "a function that a SQL query calls failed on the row; the message has its name",
+            "look at what the function says of its arguments; guard the call with CASE, or mend the function",
+        ),
         "check_failed": Code(
             "the row does not meet an expectation of CheckRows; the message says which",
             "mend the data at its source, or the expectation",

@@ -8,3 +8,6 @@ class EngineError(BlocksError, OSError):
 
     To do: look at the log that the message names; `blocks doctor` says what is missing on this machine.
     """
+
+    # (message, line, column) of what is wrong with a query, in the query as the engine got it; 0 without a place.
+    told: tuple[tuple[str, int, int], ...] = ()

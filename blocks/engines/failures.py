@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from blocks.core import errors
 from blocks.core.errors import BlocksError
+from blocks.engines.errors import EngineError
 
 _CLASSES = {
     name: value for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, BlocksError)
-}
+} | {"EngineError": EngineError}
 _STEP = re.compile(r" ?\[while running '([^']*)'\]")
-_TEXT = re.compile(r"^blocks\.core\.errors\.(\w+): (.+(?:\n {2,}\S.*)*)", re.MULTILINE)
+_TEXT = re.compile(r"^blocks\.(?:core|engines)\.errors\.(\w+): (.+(?:\n {2,}\S.*)*)", re.MULTILINE)
 
 
 @dataclass(frozen=True)

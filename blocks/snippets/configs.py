@@ -199,8 +199,8 @@ class StepBuilder:
             return self._read(step, place, path, read)
         if option.name == "windowfn":
             return self._window(step, value, place)
-        if option.name in step.entry.input_files and isinstance(value, str):
-            value = beside(file, value)
+        if option.name in step.entry.input_files:
+            value = _beside(file, value)
         if option.name == "keys" and self._rehearsal is not None and isinstance(value, Mapping):
             value = self._rehearsal.keys(value)
         return self._typed(step, option, value, place)
@@ -222,6 +222,9 @@ class StepBuilder:
 
     def _typed(self, step: Step, option: Option, value: Any, place: Place) -> Any:
         if option.annotation is Any or (value is None and option.default is None):
+            return value
+        if option.annotation == Mapping[str, Any] | None and isinstance(value, dict):
+            # A date in it stays one.
             return value
         try:
             adapter = TypeAdapter(option.annotation, config=ConfigDict(arbitrary_types_allowed=True))
@@ -296,6 +299,15 @@ class StepBuilder:
         if kind == "global":
             return window.GlobalWindows()
         return window.FixedWindows(**numbers) if kind == "fixed" else window.SlidingWindows(**numbers)
+
+
+def _beside(file: str, value: Any) -> Any:
+    """A path, a list of paths, or of mappings with a `path`, from where the reader is."""
+    if isinstance(value, list):
+        return [_beside(file, one) for one in value]
+    if isinstance(value, dict) and isinstance(value.get("path"), str):
+        return {**value, "path": beside(file, value["path"])}
+    return beside(file, value) if isinstance(value, str) else value
 
 
 def placed(error: BlocksError, file: str) -> Iterator[Problem]:

@@ -78,6 +78,7 @@ class Explained:
       places: where it puts data.
       codes: of its rejects.
       kept: whether rejects are kept (or stop the run).
+      notes: what the block itself has to say, such as where a query runs and why.
     """
 
     step: Step
@@ -89,6 +90,7 @@ class Explained:
     places: tuple[Place, ...]
     codes: tuple[str, ...]
     kept: bool
+    notes: tuple[str, ...] = ()
 
 
 def explain(built: Built) -> list[Explained]:
@@ -118,7 +120,12 @@ def _explained(built: Built, edges: Edges, step: Step, stage: Stage) -> Explaine
         tuple(_places(built, step, schemas, [one.told for one in outputs.values() if one.told is not None])),
         entry.codes if entry is not None else (),
         built.rejects is not None,
+        tuple(explanation.lines()) if (explanation := _explanation(built, step)) is not None else (),
     )
+
+
+def _explanation(built: Built, step: Step) -> Any:
+    return getattr(built.blocks.get(step.number), "explanation", None)
 
 
 def _flow(step: Step, config: Mapping[str, Any], schemas: list[pa.Schema] | None) -> Flow | None:

@@ -30,6 +30,8 @@ _KEYS = ("type", "default", "description")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 _OPEN = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
+# Options that are statements of SQL: a value within their text would be pasted into it.
+_STATEMENTS = {"RunSql": "query", "Sql": "query"}
 
 Place = tuple[str | int, ...]
 
@@ -173,6 +175,7 @@ def parse(kind: str, text: str) -> Any:
 def substituted(document: Document, content: Any, at: Place, known: Mapping[str, Any], problems: list[Problem]) -> Any:
     """The tree with every `${name}` replaced by its value."""
     if isinstance(content, dict):
+        content = _nothing_pasted(document, content, at, problems)
         return {key: substituted(document, value, (*at, key), known, problems) for key, value in content.items()}
     if isinstance(content, list):
         return [substituted(document, value, (*at, number), known, problems) for number, value in enumerate(content)]
@@ -192,6 +195,21 @@ def substituted(document: Document, content: Any, at: Place, known: Mapping[str,
     if whole and whole[1] is not None:
         return known[whole[1]]
     return _REFERENCE.sub(lambda match: "${" if match[1] is None else _text(known[match[1]]), content)
+
+
+def _nothing_pasted(document: Document, step: dict[Any, Any], at: Place, problems: list[Problem]) -> dict[Any, Any]:
+    """The step, without its query where that has a `${name}` within its text; a query may be one as a whole."""
+    config, option = step.get("config"), _STATEMENTS.get(str(step.get("type")).partition("@")[0])
+    query = config.get(option) if isinstance(config, dict) and option else None
+    names = [match[1] for match in _REFERENCE.finditer(query) if match[1] is not None] if isinstance(query, str) else []
+    if not names or _REFERENCE.fullmatch(str(query)):
+        return step
+    given = ", ".join(f'{name}: "${{{name}}}"' for name in dict.fromkeys(names))
+    fix = f"write :{names[0]} in the query of a RunSql, without quotes, and give it `parameters: {{{given}}}`"
+    what = f"the value of `${{{names[0]}}}` would be pasted into SQL"
+    problems.append(Problem(what, document.where((*at, "config", str(option))), fix))
+    assert isinstance(config, dict)
+    return {**step, "config": {**config, option: MISSING}}
 
 
 def _text(value: Any) -> str:

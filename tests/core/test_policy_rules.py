@@ -390,3 +390,14 @@ def test_a_mask_without_a_key_is_told_without_one() -> None:
     with pytest.raises(PrivacyError) as caught:
         check_destination(masked, other, "warehouse", "WriteWarehouse")
     assert "is masked by redact, not as" in caught.value.what
+
+
+def test_the_least_size_of_a_group_is_a_number_of_rows():
+    assert read_policy({"destinations": {}, "min_group": 20}).min_group == 20
+    assert read_policy({"destinations": {}}).min_group is None
+
+
+@pytest.mark.parametrize("wrong", [0, -1, "20", True, 1.5, [20]])
+def test_a_least_size_that_is_no_number_of_rows_is_refused(wrong):
+    with pytest.raises(PolicyError, match="`min_group` is a number of rows"):
+        read_policy({"destinations": {}, "min_group": wrong})

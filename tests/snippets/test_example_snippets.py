@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from blocks.core.looking import looking
 from blocks.engines import engine
 from blocks.snippets.building import build, check_snippet
 from blocks.snippets.running import run
@@ -19,7 +20,8 @@ def test_an_example_has_no_problems(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # Of the demos only some have a parameter without a default.
     needs_events = "\n  events: {type: path, desc" in path.read_text(encoding="utf-8")
-    found = check_snippet(path, {"events": "events.jsonl"} if needs_events else {})
+    with looking():
+        found = check_snippet(path, {"events": "events.jsonl"} if needs_events else {})
     assert (found.problems, found.warnings) == ((), ())
 
 

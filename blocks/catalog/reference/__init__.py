@@ -11,6 +11,7 @@ from blocks.catalog.model import Catalog, Entry, newest
 from blocks.catalog.reading import read_catalog
 from blocks.catalog.reference.block_page import block_page
 from blocks.catalog.reference.errors_page import errors_page
+from blocks.catalog.reference.functions_page import functions_page
 from blocks.catalog.reference.markdown import table
 from blocks.catalog.reference.python_page import python_page
 from blocks.core.errors import CatalogError, Problem, all_problems
@@ -20,11 +21,12 @@ _MADE = "<!-- Made by `nox -s docs` from catalog.yaml and the code: change those
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """(file name, text) of every page: the index, errors and codes, Python names, and one a block."""
+    """(file name, text) of every page: the index, errors and codes, Python names, SQL functions, and one a block."""
     catalog = read_catalog()
     yield "README.md", _MADE + _index(catalog)
     yield "errors.md", _MADE + errors_page(catalog)
     yield "python.md", _MADE + python_page(catalog)
+    yield "functions.md", _MADE + functions_page(catalog)
     for entry in catalog.entries:
         yield page_name(entry, catalog), _MADE + block_page(entry)
 
@@ -44,7 +46,8 @@ def _index(catalog: Catalog) -> str:
         )
         for entry in catalog.entries
     ]
-    return "# Blocks\n\n" + table(("block", "version", "what it does"), rows) + "\n"
+    functions = "The functions that a query of `RunSql` may call are on [a page of their own](functions.md)."
+    return "# Blocks\n\n" + table(("block", "version", "what it does"), rows) + f"\n\n{functions}\n"
 
 
 def main(arguments: list[str]) -> None:

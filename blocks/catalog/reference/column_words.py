@@ -13,11 +13,14 @@ _FORMS = {
     "expectations": "those in the expectations of `{}`",
     "transforms": "those in the transforms of `{}`",
     "paths": "those on the paths of `{}`",
+    "query": "those that `{}` reads",
 }
 _FROM = {
     "input": "those of the input",
     "union": "those of all inputs, matched by name",
     "parts": "those of the input, or parts of them, whose names begin with the column's",
+    "schema": "those of `{}`",
+    "query": "those that `{}` computes",
     "none": "none: a pipeline ends here",
 }
 _LABELS = {
@@ -50,7 +53,7 @@ def _need(need: Need) -> str:
 
 
 def _gives(gives: Gives) -> str:
-    words = f"those of `{gives.schema_option}`" if gives.columns == "schema" else _FROM[gives.columns]
+    words = _FROM[gives.columns].format(gives.schema_option or gives.query)
     if gives.only:
         words += f"; with `{gives.only}`, only these and in its order"
     if gives.without:

@@ -19,6 +19,7 @@ WORDS = (
     "Nulls",
     "Floats",
     "Windows",
+    "Times",
     "State",
     "Cost",
     "Memory",

@@ -1,4 +1,4 @@
-"""The page of errors and codes: every exception of the library, every code of a reject, and what to do about each."""
+"""The page of errors and codes: every exception of the library, every code of a reject and of a query."""
 
 import inspect
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from blocks.catalog.model import Catalog, load_target
 from blocks.catalog.reference.markdown import quoted, table
 from blocks.core.errors import BlocksError
 from blocks.core.reject_codes import CODES
+from blocks.sql.codes import CODES as SQL_CODES
 
 _TITLE = """\
 # Errors and codes
@@ -25,6 +26,13 @@ _CODES = """\
 
 A record that a block cannot process goes to [rejects](../rejects.md) with one of these codes, and the rest goes on.
 """
+_SQL = """\
+## Problems of a query
+
+Each problem of `SqlCheckError` has a code. "The planner" refuses such a query too; "later" is what it takes, and what
+fails or misleads when it runs; "the library" is what only this library refuses.
+"""
+_WHO = {"planner": "the planner", "runtime": "later", "library": "the library"}
 
 
 def errors_page(catalog: Catalog) -> str:
@@ -34,7 +42,9 @@ def errors_page(catalog: Catalog) -> str:
         ("code", "blocks", "what is wrong with the record", "what to do"),
         ((f"`{code}`", _blocks(catalog, code), _meaning(code), _fix(code)) for code in codes_of(catalog)),
     )
-    return "\n".join([_TITLE, _ERRORS, errors, "", _CODES, codes, ""])
+    rows = ((f"`{name}`", _WHO[code.who], code.meaning) for name, code in SQL_CODES.items())
+    queries = table(("code", "who sees it", "what is wrong"), rows)
+    return "\n".join([_TITLE, _ERRORS, errors, "", _CODES, codes, "", _SQL, queries, ""])
 
 
 def error_classes(catalog: Catalog) -> list[type[BlocksError]]:

@@ -2,8 +2,9 @@
 
 Semantics of ksqlDB's functions of these names (ksqlDB reference, "Scalar functions: MASK"), except that a character
 is a Unicode code point and not a UTF-16 unit: an upper-case letter (category Lu) becomes `X`, a lower-case letter (Ll)
-`x`, a decimal digit (Nd) `n`, anything else `-`; a class whose character is null stays as it is. A value shorter than
-the number of characters to keep is kept whole, as ksqlDB does; `at_least` masks that many characters all the same.
+`x`, a decimal digit (Nd) `n`, anything else `-`; a class whose character is null stays as it is. Letters and digits are
+those of Unicode 13, whatever Python runs. A value shorter than the number of characters to keep is kept whole, as
+ksqlDB does; `at_least` masks that many characters all the same.
 """
 
 import unicodedata
@@ -18,6 +19,28 @@ from blocks.core.masks.base import Kernel, Method, Remembered, as_text, by_disti
 
 OneCharacter = Annotated[str, Field(min_length=1, max_length=1)]
 
+# Letters and digits of Unicode 14 to 16, first and last of each range, in which nothing older lies: they have no class,
+# so that a text is masked alike on every Python, in Java (`blocks.udf.Characters`) and in DuckDB.
+LATER = (
+    (0x1C89, 0x1C8A),
+    (0x2C2F, 0x2C2F),
+    (0x2C5F, 0x2C5F),
+    (0xA7C0, 0xA7C1),
+    (0xA7CB, 0xA7DC),
+    (0x10570, 0x105BC),
+    (0x10D40, 0x10D85),
+    (0x116D0, 0x116E3),
+    (0x11BF0, 0x11BF9),
+    (0x11F50, 0x11F59),
+    (0x16130, 0x16139),
+    (0x16AC0, 0x16AC9),
+    (0x16D70, 0x16D79),
+    (0x1CCF0, 0x1CCF9),
+    (0x1DF00, 0x1DF2A),
+    (0x1E4F0, 0x1E5FA),
+)
+_LATER = frozenset(one for first, last in LATER for one in range(first, last + 1))
+
 
 class _Characters(dict[int, str]):
     """A table for `str.translate` that learns each code point when it first meets it."""
@@ -28,7 +51,8 @@ class _Characters(dict[int, str]):
 
     def __missing__(self, code_point: int) -> str:
         character = chr(code_point)
-        found = self._by_category.get(unicodedata.category(character), self._other)
+        category = "" if code_point in _LATER else unicodedata.category(character)
+        found = self._by_category.get(category, self._other)
         self[code_point] = character if found is None else found
         return self[code_point]
 

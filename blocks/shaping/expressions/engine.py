@@ -49,7 +49,7 @@ def connect() -> Any:
     return connection
 
 
-class _Rows:
+class Rows:
     """What the engine reads: the batch that is set at the time."""
 
     def __init__(self, schema: pa.Schema) -> None:
@@ -82,7 +82,7 @@ class Query:
     """
 
     def __init__(self, connection: Any, schema: pa.Schema, expressions: Sequence[str]) -> None:
-        self._rows = _Rows(schema)
+        self._rows = Rows(schema)
         # A name of its own for each: queries of one connection live side by side.
         source = f"{_SOURCE}_{id(self)}"
         connection.register(source, self._rows)

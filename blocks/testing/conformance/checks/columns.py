@@ -11,7 +11,7 @@ import pyarrow as pa
 from blocks.catalog.flow import Flow, Origin, carried, flow, missing, needed
 from blocks.core import labels
 from blocks.core.batch_type import BatchType
-from blocks.core.errors import BlocksError, ColumnError, Problem, SchemaError
+from blocks.core.errors import BlocksError, ColumnError, ConfigError, Problem, SchemaError
 from blocks.core.row_types import arrow_schema_of
 from blocks.core.schema import schema_of_option
 from blocks.testing.conformance.case import Built, Case
@@ -164,7 +164,7 @@ def _refusal(case: Case, given: Any, label: str) -> BlocksError | None:
     with tempfile.TemporaryDirectory() as folder:
         try:
             _ = ((given, given) if case.kind == "several" else given) | f"Block {label}" >> case.block(folder)
-        except SchemaError as error:
+        except (SchemaError, ConfigError) as error:  # a query tells it as a mistake of its text
             return error
     return None
 

@@ -1,0 +1,11 @@
+"""`length(x)`: Beam finds its own functions by their name in capitals only."""
+
+from typing import Any
+
+from blocks.sql.analysis import Analysis
+from blocks.sql.rewriting.copying import Copy
+
+
+def in_capitals(copy: Copy, node: Any, analysis: Analysis) -> None:
+    """Writes `LENGTH(x)`."""
+    copy.of(node).set("this", analysis.calls[id(node)].function.name)

@@ -1,0 +1,1 @@
+"""What `RunSql` is made of: parameters, the two engines, where data goes, and what `explain` says."""

@@ -1,0 +1,49 @@
+"""What Beam SQL cannot hold, or would change, is refused when the pipeline is built."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from blocks.sql.checked import CheckedSql
+from blocks.sql.places import place_of
+from blocks.sql.problems import Place, SqlCheckError, SqlProblem, problem
+from blocks.sql.running.reading import fine_times
+from blocks.sql.running.settings import Settings
+from blocks.sql.types import UnsupportedTypeError, from_arrow
+
+
+def refuse_for_beam(checked: CheckedSql, read: Mapping[str, Sequence[str]], settings: Settings) -> None:
+    """Refuses columns of types that Beam SQL has not, times that it would cut, and what needs an end of an input.
+
+    Args:
+      checked: the query.
+      read: columns of each input that it reads.
+      settings: of the block.
+
+    Raises:
+      SqlCheckError: all of it.
+    """
+    problems = [*checked.beam_problems, *_types(checked, read, settings)]
+    if settings.timestamps == "exact":
+        problems.extend(_times(checked, settings))
+    if problems:
+        raise SqlCheckError(f"{len(problems)} problems", where=settings.source, problems=problems)
+
+
+def _types(checked: CheckedSql, read: Mapping[str, Sequence[str]], settings: Settings) -> Iterator[SqlProblem]:
+    for name, columns in read.items():
+        for column in columns:
+            try:
+                from_arrow(checked.tables[name].schema.field(column))
+            except UnsupportedTypeError as error:
+                what = f"Beam SQL has no type for `{column}`: {error.data_type}"
+                yield problem(settings.query, Place(1, 1), "unsupported_type", what, error.fix, source=settings.source)
+
+
+def _times(checked: CheckedSql, settings: Settings) -> Iterator[SqlProblem]:
+    for (_, column), node in fine_times(checked.analysis).items():
+        place = place_of(node)
+        what = f"Beam SQL would cut the microseconds of `{column}`: it knows milliseconds"
+        fix = (
+            'if they do not matter, say so: RunSql(..., timestamps="milliseconds"); '
+            "TUMBLE, HOP and SESSION take the column as it is"
+        )
+        yield problem(settings.query, place, "fine_time", what, fix, source=settings.source)

@@ -1,0 +1,34 @@
+package blocks.udf;
+
+import org.apache.beam.sdk.extensions.sql.BeamSqlUdf;
+
+@Function(
+    name = "mask_keep_left",
+    description =
+        "Masks all but the first characters of a text: X for an upper-case letter, x for a lower-case one, n for a"
+            + " digit, - for anything else, or the characters given; NULL leaves a class as it is.",
+    arguments = {"text", "count", "upper", "lower", "digit", "other"},
+    nulls = Nulls.CALL,
+    examples = {
+      @Example(call = "mask_keep_left('4111-2222', 2)", result = "'41nn-nnnn'"),
+      @Example(call = "mask_keep_left('4111-2222', 2, '*', '*', '*', NULL)", result = "'41**-****'"),
+      @Example(call = "mask_keep_left(CAST(NULL AS VARCHAR), 2)", result = "NULL")
+    })
+public final class MaskKeepLeft implements BeamSqlUdf {
+  public static String eval(String text, Long count) {
+    return masked(text, count, Characters.usual());
+  }
+
+  public static String eval(
+      String text, Long count, String upper, String lower, String digit, String other) {
+    return masked(text, count, Characters.of(upper, lower, digit, other));
+  }
+
+  private static String masked(String text, Long count, Characters characters) {
+    if (text == null || count == null) {
+      return null;
+    }
+    long counted = Characters.count(count);
+    return characters.mask(text, counted, Long.MAX_VALUE);
+  }
+}

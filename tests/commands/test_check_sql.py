@@ -1,0 +1,150 @@
+"""`blocks check-sql`: what a person at a terminal, and a program, sees."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from blocks.cli import app
+
+SCHEMA = """\
+name: event
+fields:
+  - {name: user_id, type: string, label: public}
+  - {name: email, type: string, label: pii.email}
+  - {name: amount, type: double, label: public}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "event.yaml").write_text(SCHEMA, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def check(folder: Path, query: str, *options: str) -> Result:
+    (folder / "query.sql").write_text(query, encoding="utf-8")
+    return CliRunner().invoke(app, ["check-sql", "query.sql", "--schema", "event.yaml", *options])
+
+
+def test_a_mistake_is_underlined_with_the_nearest_name(folder: Path) -> None:
+    result = check(folder, "SELECT\n  user_id, email_domain(emial) AS domain\nFROM PCOLLECTION\n")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "query.sql:2:25: unknown column `emial` in PCOLLECTION\n"
+        "  |    user_id, email_domain(emial) AS domain\n"
+        "                             ^^^^^ did you mean `email`? columns: user_id, email, amount\n"
+    )
+
+
+def test_all_mistakes_are_shown_in_the_order_of_the_text(folder: Path) -> None:
+    result = check(folder, "SELECT uzer_id, nosuch(email) AS x\nFROM PCOLLECTION WHERE amont > 1")
+    assert [line.split(": ")[0] for line in result.stderr.splitlines() if line.startswith("query.sql")] == [
+        "query.sql:1:8",
+        "query.sql:1:17",
+        "query.sql:2:24",
+    ]
+
+
+def test_a_right_query_shows_engine_columns_labels_and_notes(folder: Path) -> None:
+    result = check(folder, "SELECT user_id, UPPER(email) AS e FROM PCOLLECTION WHERE amount != 1")
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "query.sql: right; runs in DuckDB\n"
+        "  1:58: `!=` is written `<>`\n"
+        "  user_id  string  public\n"
+        "  e        string  pii.email\n"
+    )
+
+
+def test_a_query_that_needs_beam_says_why(folder: Path) -> None:
+    result = check(folder, "SELECT user_id, SUM(amount) AS spent FROM PCOLLECTION GROUP BY user_id", "--sql")
+    assert (
+        "query.sql: right; runs in Beam SQL\n  because: GROUP BY meets several rows (query.sql:1:55).\n"
+        in result.stdout
+    )
+    assert result.stdout.endswith("SELECT user_id, SUM(amount) AS spent FROM PCOLLECTION GROUP BY user_id\n")
+
+
+def test_programs_get_json(folder: Path) -> None:
+    result = check(folder, "SELECT emial FROM PCOLLECTION", "--format", "json")
+    assert result.exit_code == 2
+    (found,) = json.loads(result.stdout)
+    assert found["right"] is False
+    assert found["problems"] == [
+        {
+            "line": 1,
+            "column": 8,
+            "length": 5,
+            "severity": "error",
+            "code": "unknown_column",
+            "message": "unknown column `emial` in PCOLLECTION",
+            "hint": "did you mean `email`? columns: user_id, email, amount",
+        }
+    ]
+
+
+def test_json_of_a_right_query_has_its_columns(folder: Path) -> None:
+    (found,) = json.loads(check(folder, "SELECT email AS e FROM PCOLLECTION", "--format", "json").stdout)
+    assert found["columns"] == [{"name": "e", "type": "string", "nullable": True, "labels": ["pii.email"]}]
+    assert (found["engine"], found["problems"]) == ("duckdb", [])
+
+
+def test_a_query_comes_from_standard_input(folder: Path) -> None:
+    arguments = ["check-sql", "-", "--schema", "event.yaml"]
+    result = CliRunner().invoke(app, arguments, input="SELECT emial FROM PCOLLECTION")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("query:1:8: unknown column `emial`")
+
+
+def test_several_inputs_have_names(folder: Path) -> None:
+    (folder / "join.sql").write_text("SELECT a.user_id FROM a JOIN b ON a.user_id = b.user_id", encoding="utf-8")
+    arguments = ["check-sql", "join.sql", "--schema", "a=event.yaml", "--schema", "b=event.yaml"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_query_of_another_dialect(folder: Path) -> None:
+    result = check(folder, "SELECT IFF(amount > 1, 'a', 'b') AS k FROM PCOLLECTION", "--dialect", "snowflake")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_parameter_is_a_value_and_never_text(folder: Path) -> None:
+    query = "SELECT user_id FROM PCOLLECTION WHERE user_id = :who"
+    result = check(folder, query, "--set", "who=' OR 'a' = 'a", "--sql")
+    assert result.exit_code == 0, result.output
+    assert "''' OR ''a'' = ''a'" in result.stdout
+
+
+def test_functions_of_a_folder(folder: Path) -> None:
+    (folder / "own").mkdir()
+    header = "-- name: twice\n-- version: 1\n-- description: Twice a number.\n"
+    header += "-- signature: (x DOUBLE) RETURNS DOUBLE\n-- example: twice(CAST(2 AS DOUBLE)) -> 4.0\n"
+    (folder / "own" / "twice.sql").write_text(f"{header}\nx * 2\n", encoding="utf-8")
+    result = check(folder, "SELECT twice(amount) AS t FROM PCOLLECTION", "--functions", "own")
+    assert result.exit_code == 0, result.output
+    assert "functions: twice 1 (sql)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--dialect", "oracle"], "no dialect `oracle`"),
+        (["--format", "xml"], "no format `xml`"),
+        (["--set", "x"], "expected NAME=VALUE, got `x`"),
+        (["--schema", "event.yaml"], "two schemas for `PCOLLECTION`"),
+    ],
+)
+def test_options_that_cannot_be_are_named(folder: Path, options: list[str], message: str) -> None:
+    result = check(folder, "SELECT 1 AS x FROM PCOLLECTION", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_file_that_is_not_there_and_no_schema(folder: Path) -> None:
+    result = CliRunner().invoke(app, ["check-sql", "nowhere.sql"])
+    assert result.exit_code == 2
+    assert "cannot read the query: No such file or directory" in result.stderr
+    assert "there is no schema" in result.stderr
