@@ -5,11 +5,12 @@ Each contestant is a process of its own in each round, in turn, with a Java proc
 - RunSql with `engine="beam"`, with the cache of Java's classes that `blocks sql-service warm` makes, and without it;
 - RunSql with `engine="auto"` and `"duckdb"`;
 - `SqlTransform` on NamedTuples, on the same Java, archives and functions, with Beam's own expansion service and worker;
-- DuckDB alone on the whole Arrow table, on one thread: the limit.
+- DuckDB alone on the whole Arrow table, on one thread: the limit of what is computed there. The mask is a regular
+  expression, as one writes it there; the library's own, which RunSql takes for it, is quicker.
 
 The wait is that of a query over 10 rows from the call, in a process that has Beam imported: cold with the start of the
-service, warm with the service running. Rates are those of a warm service, up to the last row in Python; rows and
-batches are there before the clock starts.
+service, warm with the service running. Rates are those of a service that has run the query over a tenth of the rows, up
+to the last row in Python; rows and batches are there before the clock starts.
 """
 
 import argparse
@@ -188,7 +189,7 @@ def _show(console: Console, engines: list[Contestant], rows: int) -> None:
 
 
 def _show_calls(console: Console, calls: Contestant) -> None:
-    table = Table(title="a call of a function")
+    table = Table(title="a call of a function, CPU")
     for column in ("", "ns (median)", "least", "most"):
         table.add_column(column, justify="right" if column else "left")
     for name, values in calls.seconds.items():

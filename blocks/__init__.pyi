@@ -46,7 +46,7 @@ from blocks.shaping.select_columns import SelectColumns as SelectColumns
 from blocks.shaping.split_rows import Split as Split, SplitRows as SplitRows, split_of as split_of
 from blocks.snippets.expansion.service import ServiceError as ServiceError
 from blocks.sql.checking import check_sql as check_sql
-from blocks.sql.problems import SqlCheckError as SqlCheckError
+from blocks.sql.problems import SqlCheckError as SqlCheckError, SqlPrivacyError as SqlPrivacyError
 from blocks.sql.run_sql import RunSql as RunSql
 from blocks.writing.orphans import remove_orphans as remove_orphans
 from blocks.writing.warehouse import WriteWarehouse as WriteWarehouse, read_table as read_table
@@ -96,6 +96,7 @@ __all__ = [
     "Split",
     "SplitRows",
     "SqlCheckError",
+    "SqlPrivacyError",
     "StepMetrics",
     "UnionBatches",
     "UnmaskColumns",

@@ -120,14 +120,19 @@ def explain(
 
 @app.command("test")
 def run_tests(
-    file: File,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A snippet; or a folder of SQL functions, or a catalog that names functions."
+        ),
+    ],
     set_: Set = None,
     from_: From = None,
     to: To = None,
     only: Annotated[str, typer.Option("-k", metavar="TEXT", help="Only tests with this in their name.")] = "",
     debug: Debug = False,
 ) -> None:
-    """Run the tests of a snippet, in batch and as a stream."""
+    """Run the tests of a snippet, in batch and as a stream; or the examples of SQL functions, on both engines."""
     with shown_errors(debug):
         from blocks.commands.testing import run_tests_of
 
@@ -163,24 +168,31 @@ def doctor(
         examining.doctor(policy, network)
 
 
+Own = Annotated[
+    Path | None, typer.Option("--catalog", metavar="FILE", help="A catalog of your own, and the functions it names.")
+]
+
+
 @app.command()
-def catalog(debug: Debug = False) -> None:
+def catalog(own: Own = None, debug: Debug = False) -> None:
     """List the blocks, and the functions of SQL."""
     with shown_errors(debug):
         from blocks.commands.showing import show_catalog
 
-        show_catalog()
+        show_catalog(own)
 
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="A block or a function of the catalog.")], debug: Debug = False
+    name: Annotated[str, typer.Argument(help="A block or a function of the catalog.")],
+    own: Own = None,
+    debug: Debug = False,
 ) -> None:
     """Show what a block does and its options, or what a function of SQL does and how it is called."""
     with shown_errors(debug):
         from blocks.commands.showing import show as show_one
 
-        show_one(name)
+        show_one(name, own)
 
 
 @app.command()
@@ -221,17 +233,41 @@ def check_sql(
     functions: Annotated[
         list[str] | None, typer.Option(metavar="FOLDER", help="Functions of your own in SQL; may be repeated.")
     ] = None,
+    jar: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Functions of your own in Java or Scala; may be repeated."),
+    ] = None,
+    catalog: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A catalog that names functions of your own.")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The policy: what may be shuffled, and seen by your functions.")
+    ] = None,
     dialect: Annotated[str, typer.Option(help="beam, bigquery, duckdb, spark, postgres or snowflake.")] = "beam",
+    engine: Annotated[str, typer.Option(help="auto, beam or duckdb.")] = "auto",
+    timestamps: Annotated[str, typer.Option(help="exact, or milliseconds to cut finer times.")] = "exact",
     strict: Annotated[bool, typer.Option("--strict", help="Rewrite nothing; warnings are mistakes.")] = False,
     form: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
     sql: Annotated[bool, typer.Option("--sql", help="Show what the engine gets.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Check queries without running them, and report every mistake at its place."""
+    """Check queries as RunSql does, without running them, and report every mistake at its place."""
     with shown_errors(debug):
-        from blocks.commands.sql import check_queries
+        from blocks.commands.sql import Given, check_queries
 
-        check_queries(files, schema or (), set_ or (), functions or (), dialect, strict, form, sql)
+        given = Given(
+            schema or (),
+            set_ or (),
+            functions or (),
+            jar or (),
+            catalog,
+            policy,
+            dialect,
+            engine,
+            timestamps,
+            strict,
+        )
+        check_queries(files, given, form, sql)
 
 
 @sql_service.command("start")
@@ -262,6 +298,15 @@ def stop_sql_service(debug: Debug = False) -> None:
         from blocks.commands.sql_service import stop
 
         stop()
+
+
+@sql_service.command("class-path")
+def show_class_path(debug: Debug = False) -> None:
+    """Print the class path to compile functions of your own with."""
+    with shown_errors(debug):
+        from blocks.commands.sql_service import class_path
+
+        class_path()
 
 
 @sql_service.command("warm")

@@ -66,6 +66,7 @@ class DeclassifiesEntry(_Part):
     Attributes:
       bounds: argument to the bounds of the whole number that has to stand there as a literal.
       literal: further arguments that have to be literals.
+      absent: arguments that must not be given.
       of: arguments whose labels the result loses; all if empty.
       gives: method of a policy that the function is equal to: the result keeps its labels and is marked as masked in
         this way, so that a policy decides; empty if it is public.
@@ -75,6 +76,7 @@ class DeclassifiesEntry(_Part):
 
     bounds: dict[Word, Bound] = {}
     literal: tuple[Word, ...] = ()
+    absent: tuple[Word, ...] = ()
     of: tuple[Word, ...] = ()
     gives: Literal["", "mask", "mask_left", "mask_right", "mask_keep_left", "mask_keep_right", "hmac"] = ""
     options: dict[Word, Word] = {}

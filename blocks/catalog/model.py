@@ -3,11 +3,12 @@
 import importlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from blocks.catalog.own_functions import OwnFunctions
 from blocks.core.errors import CatalogError, Problem, nearest
 from blocks.core.policy import DESTINATIONS
 
@@ -251,11 +252,13 @@ class Catalog:
       entries: in the order of the file.
       names: name to `module:attribute`.
       functions: that SQL may call, in the order of the file.
+      own: archives and folders of functions of SQL, of a user's catalog.
     """
 
     entries: tuple[Entry, ...]
     names: dict[str, str]
     functions: "tuple[FunctionEntry, ...]" = ()
+    own: OwnFunctions = field(default_factory=OwnFunctions)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._found(name) is not None

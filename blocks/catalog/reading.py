@@ -11,11 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 from blocks.catalog.functions import function_entries
 from blocks.catalog.model import COUNTED, Catalog, Entry, Target, numbers
 from blocks.catalog.names import catalog_file
+from blocks.catalog.own_functions import SECTIONS, own_functions
 from blocks.core import strict_yaml
 from blocks.core.errors import CatalogError, Problem, all_problems, nearest
 
 _TARGET = TypeAdapter[str](Target)
-_KEYS = ("blocks", "functions", "names")
+_KEYS = ("blocks", "functions", "names", *SECTIONS)
 # By what a reader of the file calls them.
 _OPTIONS = tuple("class" if name == "target" else name for name in Entry.model_fields)
 
@@ -42,7 +43,9 @@ def _read(path: Path, _changed: int) -> Catalog:
     document = strict_yaml.load(path, error=CatalogError)
     with all_problems(document.file, CatalogError) as problems:
         data = document.data if isinstance(document.data, dict) else {}
-        if not isinstance(data.get("blocks"), list) or not isinstance(data.get("names", {}), dict):
+        # A catalog may be there for functions of SQL alone.
+        alone = any(section in data for section in SECTIONS) and "blocks" not in data
+        if not (alone or isinstance(data.get("blocks"), list)) or not isinstance(data.get("names", {}), dict):
             problems.append(
                 Problem("a catalog has `blocks`, a list, and `names`, a mapping", document.where(()), "add them")
             )
@@ -56,8 +59,9 @@ def _read(path: Path, _changed: int) -> Catalog:
             if (entry := _entry(document, number, content, problems)) is not None
         ]
         functions = function_entries(document, data.get("functions", []), problems)
+        own = own_functions(document, data, problems)
         names = _names(document, data.get("names", {}), entries, problems)
-    return Catalog(tuple(entry for _, entry in entries), names, functions)
+    return Catalog(tuple(entry for _, entry in entries), names, functions, own)
 
 
 def _entry(

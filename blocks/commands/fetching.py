@@ -1,13 +1,9 @@
 """Shows how far the fetching of Java archives is."""
 
-import sys
 from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-# Off a terminal, so many lines at most.
-_LINES = 10
 
 
 def shown_fetching(console: Console) -> Callable[[int, int], None]:
@@ -15,13 +11,10 @@ def shown_fetching(console: Console) -> Callable[[int, int], None]:
 
     Nothing is shown before the first call: mostly all archives are there.
     """
+    from blocks.engines.jars import told_in_lines
+
     if not console.is_terminal:
-
-        def line(done: int, total: int) -> None:
-            if done == total or done % max(1, total // _LINES) == 0:
-                print(f"fetching Java archives: {done} of {total}", file=sys.stderr, flush=True)
-
-        return line
+        return told_in_lines()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     shown = Progress(*columns, console=console, transient=True)
     task = shown.add_task("fetching Java archives", total=None)

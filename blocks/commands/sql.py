@@ -3,7 +3,9 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,39 +14,59 @@ import typer
 import yaml
 
 from blocks.commands.failing import MISTAKE
-from blocks.core.errors import ConfigError, Problem, all_problems, nearest
+from blocks.core.errors import BlocksError, ConfigError, Problem, all_problems, nearest
 from blocks.core.labels import labels_of
+from blocks.core.policy import Policy, read_policy
 from blocks.core.schema import schema_of_option
-from blocks.sql.checked import CheckedSql
-from blocks.sql.checking import check_sql
-from blocks.sql.dialects import DIALECTS
-from blocks.sql.functions.registry import Registry, library
-from blocks.sql.problems import SqlCheckError, SqlProblem
+from blocks.sql.analysis import Table
+from blocks.sql.functions.registry import Registry
+from blocks.sql.problems import Place, SqlCheckError, SqlProblem, problem
+from blocks.sql.running.judging import Judged, judge, refuse
+from blocks.sql.running.libraries import functions_of
 from blocks.sql.running.parameters import check_values
+from blocks.sql.running.settings import Settings, unknown_options
 
 ALONE = "PCOLLECTION"
 _FORMATS = ("text", "json")
+# What messages call the options of `RunSql`, and what this command does.
+_OPTIONS = {"udf_jars": "--jar", "sql_udfs": "--functions", "catalog": "--catalog"}
 
 
-def check_queries(
-    files: Sequence[str],
-    schemas: Sequence[str],
-    values: Sequence[str],
-    functions: Sequence[str],
-    dialect: str,
-    strict: bool,
-    form: str,
-    show_sql: bool,
-) -> None:
-    """Checks files of one query each; ends with 2 if any has a mistake.
+@dataclass(frozen=True)
+class Given:
+    """What a query is checked with, as the options of the command have it.
 
-    Args:
-      files: paths; `-` is standard input.
+    Attributes:
       schemas: `FILE:NAME` for `PCOLLECTION`, or `TABLE=FILE:NAME`.
       values: `NAME=VALUE` of parameters, each value as YAML reads it.
       functions: folders of functions in SQL.
+      jars: archives of functions in Java or Scala.
+      catalog: file that names such folders and archives; None for none.
+      policy: file; None for none.
       dialect: of the queries.
+      engine: as of `RunSql`.
+      timestamps: as of `RunSql`.
       strict: whether warnings are mistakes, and nothing is rewritten.
+    """
+
+    schemas: Sequence[str] = ()
+    values: Sequence[str] = ()
+    functions: Sequence[str] = ()
+    jars: Sequence[str] = ()
+    catalog: Path | None = None
+    policy: Path | None = None
+    dialect: str = "beam"
+    engine: str = "auto"
+    timestamps: str = "exact"
+    strict: bool = False
+
+
+def check_queries(files: Sequence[str], given: Given, form: str, show_sql: bool) -> None:
+    """Checks files of one query each, as `RunSql` would; ends with 2 if any has a mistake.
+
+    Args:
+      files: paths; `-` is standard input.
+      given: what they are checked with.
       form: `text` or `json`.
       show_sql: whether to print what the engines get.
 
@@ -52,16 +74,29 @@ def check_queries(
       ConfigError: options that cannot be used, all at once.
     """
     with all_problems("check-sql", ConfigError) as problems:
-        for option, value, known in (("dialect", dialect, ("beam", *DIALECTS)), ("format", form, _FORMATS)):
-            if value not in known:
-                problems.append(Problem(f"no {option} `{value}`", f"--{option}", nearest(value, known)))
-        tables = _tables(schemas, problems)
-        parameters = _values(values, problems)
+        words = {"dialect": given.dialect, "engine": given.engine, "timestamps": given.timestamps}
+        problems.extend(unknown_options("--", **words))
+        if form not in _FORMATS:
+            problems.append(Problem(f"no format `{form}`", "--format", nearest(form, _FORMATS)))
+        tables = _tables(given.schemas, problems)
+        parameters = _values(given.values, problems)
+        own: list[Problem] = []
+        functions = functions_of(given.jars, given.functions, given.catalog, own)
+        problems.extend(map(_of_command, own))
+        policy = _policy(given.policy, problems)
         texts = [(file, _text(file, problems)) for file in files]
-    registry = library()
-    for folder in functions:
-        registry = registry.with_folder(folder)
-    results = [_Result(_name(file), text, tables, parameters, registry, dialect, strict) for file, text in texts]
+    settings = Settings(
+        "",
+        given.dialect,
+        given.strict,
+        given.engine,  # type: ignore[arg-type]
+        parameters,
+        given.timestamps,  # type: ignore[arg-type]
+    )
+    results = [
+        _Result(replace(settings, query=text, source=_name(file)), tables, functions.registry, policy)
+        for file, text in texts
+    ]
     if form == "json":
         typer.echo(json.dumps([result.as_json() for result in results], indent=2))
     else:
@@ -71,39 +106,48 @@ def check_queries(
         raise typer.Exit(MISTAKE)
 
 
+def _of_command(one: Problem) -> Problem:
+    option = next((name for name in _OPTIONS if one.where.startswith(name)), None)
+    where = one.where if option is None else one.where.replace(option, _OPTIONS[option], 1)
+    return Problem(one.what, where, one.fix)
+
+
+def _policy(file: Path | None, problems: list[Problem]) -> Policy:
+    try:
+        return read_policy(None if file is None else str(file))
+    except BlocksError as error:
+        problems.extend(error.problems)
+        return read_policy(None)
+
+
 class _Result:
-    def __init__(
-        self,
-        name: str,
-        text: str,
-        tables: dict[str, pa.Schema],
-        parameters: dict[str, Any],
-        registry: Registry,
-        dialect: str,
-        strict: bool,
-    ) -> None:
-        self._name = name
-        self._checked: CheckedSql | None = None
+    def __init__(self, settings: Settings, tables: dict[str, pa.Schema], registry: Registry, policy: Policy) -> None:
+        self._name = settings.source
+        self._judged: Judged | None = None
         self._problems: tuple[SqlProblem, ...] = ()
+        inputs = {name: Table(name, schema) for name, schema in tables.items()}
         try:
-            self._checked = check_sql(
-                text, tables, dialect=dialect, strict=strict, source=name, registry=registry, parameters=parameters
-            )
-            self._problems = self._checked.warnings
+            judged = judge(inputs, settings, registry, policy)
+            refuse(judged, settings, policy)
+            self._judged, self._problems = judged, judged.checked.warnings
         except SqlCheckError as error:
             self._problems = error.problems
-        self.failed = self._checked is None or (strict and bool(self._problems))
+        except ConfigError as error:
+            # The engine that is asked for cannot run the query: that is about all of it.
+            of_all = partial(problem, settings.query, Place(1, 1), "not_taken", source=settings.source)
+            self._problems = tuple(of_all(one.what, one.fix) for one in error.problems)
+        self.failed = self._judged is None or (settings.strict and bool(self._problems))
 
     def show(self, show_sql: bool) -> None:
         """Prints problems to standard error, and what the query gives."""
         for one in self._problems:
             typer.echo(str(one), err=True)
-        checked = self._checked
-        if checked is None:
+        if self._judged is None:
             return
-        typer.echo(f"{self._name}: right; runs in {'DuckDB' if checked.engine == 'duckdb' else 'Beam SQL'}")
-        if checked.engine == "beam":
-            typer.echo(f"  because: {checked.reason}")
+        checked, engine = self._judged.checked, self._judged.engine
+        typer.echo(f"{self._name}: right; runs in {'DuckDB' if engine == 'duckdb' else 'Beam SQL'}")
+        if engine == "beam":
+            typer.echo(f"  because: {self._judged.reason}")
         for note in checked.notes:
             typer.echo(f"  {note.place.line}:{note.place.column}: {note.what}")
         width = max((len(name) for name in checked.schema.names), default=0)
@@ -114,11 +158,11 @@ class _Result:
         if own:
             typer.echo(f"  functions: {', '.join(own)}")
         if show_sql:
-            typer.echo(checked.lowered.sql if checked.lowered is not None else checked.sql)
+            typer.echo(checked.lowered.sql if engine == "duckdb" else checked.sql)
 
     def as_json(self) -> dict[str, Any]:
         """The same for programs."""
-        checked = self._checked
+        judged = self._judged
         found: dict[str, Any] = {"file": self._name, "right": not self.failed}
         found["problems"] = [
             {
@@ -132,8 +176,9 @@ class _Result:
             }
             for one in self._problems
         ]
-        if checked is not None:
-            found["engine"], found["reason"], found["sql"] = checked.engine, checked.reason, checked.sql
+        if judged is not None:
+            checked = judged.checked
+            found["engine"], found["reason"], found["sql"] = judged.engine, judged.reason, checked.sql
             found["columns"] = [
                 {"name": one.name, "type": str(one.type), "nullable": one.nullable, "labels": sorted(labels_of(one))}
                 for one in checked.schema

@@ -1,5 +1,7 @@
 """`blocks sql-service`: the service of Beam SQL, shared by the processes of one user."""
 
+import os
+
 import typer
 
 from blocks.commands.failing import FAILED
@@ -33,6 +35,13 @@ def stop() -> None:
     from blocks.engines.sql_service import stop_shared
 
     typer.echo("the SQL service has ended" if stop_shared() else "no shared SQL service ran")
+
+
+def class_path() -> None:
+    """Prints what a function in Java or Scala is compiled with."""
+    from blocks.engines.sql_service.jar import class_path as archives
+
+    typer.echo(os.pathsep.join(map(str, archives())))
 
 
 def warm() -> None:

@@ -14,7 +14,7 @@ A label on a struct, list or map holds for everything below it that has no label
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -167,6 +167,28 @@ def children(data_type: pa.DataType) -> list[tuple[str, pa.Field]]:
     if pat.is_dictionary(data_type):
         return children(data_type.value_type)
     return []
+
+
+def with_children(data_type: pa.DataType, fields: Sequence[pa.Field]) -> pa.DataType:
+    """The type with other fields below it, in the order of `children`; a leaf as it is."""
+    if pat.is_struct(data_type):
+        return pa.struct(fields)
+    if pat.is_map(data_type):
+        return pa.map_(*fields, keys_sorted=data_type.keys_sorted)
+    if pat.is_fixed_size_list(data_type):
+        return pa.list_(fields[0], data_type.list_size)
+    if pat.is_dictionary(data_type):
+        return pa.dictionary(data_type.index_type, with_children(data_type.value_type, fields), data_type.ordered)
+    make = next((make for kind, make in _LISTS if kind(data_type)), None)
+    return data_type if make is None else make(fields[0])
+
+
+_LISTS = (
+    (pat.is_list, pa.list_),
+    (pat.is_large_list, pa.large_list),
+    (pat.is_list_view, pa.list_view),
+    (pat.is_large_list_view, pa.large_list_view),
+)
 
 
 def is_list(data_type: pa.DataType) -> bool:

@@ -392,10 +392,7 @@ def refusal(leaf: Leaf, action: Method | None, policy: Policy, destination: str)
         return Problem(f"{_labels(leaf)} must go through {wanted} first", where, fix)
     if leaf.masked:
         how = f"is masked by {leaf.masked.method}" + (f" (key {leaf.masked.key})" if leaf.masked.key else "")
-        key = f", key: {leaf.masked.key}" if leaf.masked.key else ""
-        options = "".join(f", {name}: {value}" for name, value in leaf.masked.options.items() if name != "domain")
-        line = f"{min(leaf.labels, default=PUBLIC)}: {{method: {leaf.masked.method}{key}{options}}}"
-        fix = f"if `{destination}` may hold it so, say it under `destinations: {destination}: labels:`\n{line}\n"
+        fix = f"if `{destination}` may hold it so, say it under `destinations: {destination}: labels:`\n{_line(leaf)}\n"
         fix += "otherwise mask it for this destination, once, from the original"
         return Problem(f"{_labels(leaf)} {how}, not as the policy asks", where, fix)
     if not leaf.labels:
@@ -424,7 +421,14 @@ def _labels(leaf: Leaf) -> str:
 
 def _line(leaf: Leaf) -> str:
     label = next(iter(sorted(leaf.labels)), PUBLIC)
-    return f"{label}: {_suggested(label)}"
+    return f"{label}: {_suggested(label) if leaf.masked is None else _as_masked(leaf.masked)}"
+
+
+def _as_masked(masked: Masked) -> str:
+    """The method that accepts a column just as it was masked."""
+    key = f", key: {masked.key}" if masked.key else ""
+    options = "".join(f", {name}: {value}" for name, value in masked.options.items() if name != "domain")
+    return f"{{method: {masked.method}{key}{options}}}"
 
 
 def _suggested(label: str) -> str:

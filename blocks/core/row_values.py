@@ -16,7 +16,7 @@ import pyarrow.types as pat
 from apache_beam.pvalue import Row
 from apache_beam.utils.timestamp import Timestamp
 
-from blocks.core import nested
+from blocks.core import nested, wire
 from blocks.core.errors import RejectedRecordError, SchemaError
 from blocks.core.labels import children, is_list
 from blocks.core.masks.base import is_bytes, is_text
@@ -308,7 +308,7 @@ def required_null(array: pa.Array, field: pa.Field, path: str) -> str:
     below = children(field.type)
     if pat.is_struct(array.type):
         # A child of a null struct is null and need not be there.
-        parts = nested.struct_children(array.drop_null() if array.null_count else array)
+        parts = nested.struct_children(wire.drop_null(array) if array.null_count else array)
     elif pat.is_map(array.type):
         entries = nested.list_parts(array)[1]
         parts = [entries.field(0), entries.field(1)]

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from blocks.core import nested
-from blocks.core.labels import children
+from blocks.core.labels import children, with_children
 
 
 def wire_schema(schema: pa.Schema) -> pa.Schema:
@@ -37,6 +37,11 @@ def take(batch: pa.RecordBatch, rows: pa.Array) -> pa.RecordBatch:
     return batch.take(rows) if wire is batch.schema else convert(convert(batch, wire).take(rows), batch.schema)
 
 
+def drop_null(array: pa.Array) -> pa.Array:
+    """The values that are not null, for every type; views among them, at any depth, as plain types."""
+    return _converted(array, _wire_type(array.type)).drop_null()
+
+
 def _is_list_view(data_type: pa.DataType) -> bool:
     return bool(pat.is_list_view(data_type) or pat.is_large_list_view(data_type))
 
@@ -57,14 +62,9 @@ def _wire_type(data_type: pa.DataType) -> pa.DataType:
     if pat.is_binary_view(data_type):
         return pa.large_binary()
     fields = [child.with_type(_wire_type(child.type)) for _, child in children(data_type)]
-    if pat.is_struct(data_type):
-        return pa.struct(fields)
-    if pat.is_map(data_type):
-        return pa.map_(*fields, keys_sorted=data_type.keys_sorted)
-    if pat.is_fixed_size_list(data_type):
-        return pa.list_(fields[0], data_type.list_size)
-    wide = pat.is_large_list(data_type) or pat.is_large_list_view(data_type)
-    return pa.large_list(fields[0]) if wide else pa.list_(fields[0])
+    if not _is_list_view(data_type):
+        return with_children(data_type, fields)
+    return pa.large_list(fields[0]) if pat.is_large_list_view(data_type) else pa.list_(fields[0])
 
 
 def _converted(array: pa.Array, data_type: pa.DataType) -> pa.Array:

@@ -10,6 +10,7 @@ cache, so that a second run needs no network. Source: the Maven repository layou
 import hashlib
 import http.client
 import os
+import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -30,6 +31,8 @@ FLINK_LOCK = Path(__file__).with_name("flink.lock")
 _TIMEOUT_SECONDS = 60
 _TRIES = 3
 _AT_ONCE = 8
+# Of progress, at most.
+_LINES = 10
 
 
 class JarError(EngineError):
@@ -108,6 +111,16 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "blocks" / "maven"
 
 
+def told_in_lines(what: str = "fetching Java archives") -> Callable[[int, int], None]:
+    """What to call with how many of how many archives are there: a few lines on standard error."""
+
+    def tell(done: int, total: int) -> None:
+        if done == total or done % max(1, total // _LINES) == 0:
+            print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
+
+    return tell
+
+
 def fetch_jars(
     lock: Path,
     *,
@@ -176,6 +189,12 @@ def _keep(jar: Jar, path: Path, content: bytes, where: str) -> Problem | None:
     if found != jar.sha256:
         what = f"expected SHA-256 {jar.sha256}, got {found} ({len(content)} bytes)"
         return Problem(what, where, "do not use this repository, or find out who changed the archive")
+    write_whole(path, content)
+    return None
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file of the cache, with the folders that it needs; it appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
     try:
@@ -185,7 +204,6 @@ def _keep(jar: Jar, path: Path, content: bytes, where: str) -> Problem | None:
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
-    return None
 
 
 def _shown(url: str) -> str:

@@ -121,7 +121,7 @@ def check_snippet(
     problems.extend(overwritten(snippet.document, wiring.steps))
     built = Built(snippet, tuple(wiring.steps), blocks, pipeline, rejects)
     if snippet.cases and rehearsal is None:
-        problems.extend(case_problems(snippet, wiring.steps, edges_of(built) if whole else None))
+        problems.extend(case_problems(snippet, wiring.steps, blocks, edges_of(built) if whole else None))
     warnings = (*_deprecated(builder, wiring), *unused(snippet.document, wiring.steps))
     # What stands in a file of several steps is found by each of them.
     found = tuple(dict.fromkeys(problems))

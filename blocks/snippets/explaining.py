@@ -173,8 +173,10 @@ def _compared(
     origin = told.origin(column.name) if told is not None else None
     how = origin.how if origin is not None else "kept"
     given = [one for one in sources if one in leaves]
-    # A column that is a part, computed or joined has no column of which it is the changed form.
-    if not given or how in ("part", "computed", "joined", "declared"):
+    # What is computed of the column that had its name is that one's changed form.
+    again = how == "computed" and [name for _, name in given] == [column.name]
+    # A column that is a part, computed or joined has no other column of which it is the changed form.
+    if not given or (how in ("part", "computed", "joined", "declared") and not again):
         came = f"from {', '.join(dict.fromkeys(name for _, name in given))}" if given and how != "joined" else ""
         for leaf in labels.leaves_of(column):
             yield Column(NEW, leaf.path, _type(leaf.field), _labels(leaf), _noted(leaf, column, came))
@@ -186,16 +188,17 @@ def _compared(
         if last is None:
             yield Column(NEW, leaf.path, _type(leaf.field), _labels(leaf), _noted(leaf, column, ""))
             continue
-        differs, kind, what = _differs(leaf, last, f"was {source}" if source != column.name else "")
+        how_made = "computed" if again else f"was {source}" if source != column.name else ""
+        differs, kind, what = _differs(leaf, last, how_made)
         yield Column(CHANGED if differs else SAME, leaf.path, kind, _labels(leaf), _noted(leaf, column, what, last))
     for path, leaf in old.items():
         yield Column(GONE, path, _type(leaf.field), _labels(leaf), "")
 
 
-def _differs(leaf: Leaf, last: Leaf, renamed: str) -> tuple[bool, str, str]:
+def _differs(leaf: Leaf, last: Leaf, how_made: str) -> tuple[bool, str, str]:
     now, then = leaf.field, last.field
     kind = _type(now) if now.type == then.type else f"{_type(then)} -> {_type(now)}"
-    notes = [renamed] if renamed else []
+    notes = [how_made] if how_made else []
     if leaf.labels != last.labels:
         notes.append(f"label was {_labels(last) or 'none'}")
     if now.nullable != then.nullable:

@@ -45,6 +45,7 @@ class Column:
       scope: in which `source` stands.
       table: the input, for a column of a table.
       field: the Arrow field, for a column of a table.
+      others: of VALUES: the expressions of its further rows.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Column:
     scope: "Scope | None" = None
     table: Table | None = None
     field: pa.Field | None = None
+    others: tuple[Any, ...] = ()
 
 
 @dataclass(slots=True)
@@ -86,6 +88,9 @@ class Scope:
       parent: the scope around it, for a subquery in an expression.
       outputs: columns that it gives.
       grouped: whether it aggregates (GROUP BY or an aggregate function).
+      compared: pairs of columns that USING and NATURAL compare, which no node names.
+      chosen_by: columns, beside its own clauses, that its rows depend on: those of both sides of an INTERSECT or EXCEPT
+        that it is a branch of, and those by which a set operation is ordered in front of its LIMIT.
     """
 
     select: Any
@@ -93,6 +98,8 @@ class Scope:
     parent: "Scope | None" = None
     outputs: list[Column] = field(default_factory=list)
     grouped: bool = False
+    compared: "list[tuple[Found, Found]]" = field(default_factory=list)
+    chosen_by: list[Column] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -104,12 +111,14 @@ class Found:
       column: of the relation.
       path: fields of a ROW within it, `("city",)` in `who.city`.
       scope: in which it stands.
+      beside: of a column that FULL JOIN shares by USING: the other side's, whose value it may have as well.
     """
 
     relation: Relation
     column: Column
     path: tuple[str, ...]
     scope: Scope
+    beside: "Found | None" = None
 
 
 @dataclass(slots=True)

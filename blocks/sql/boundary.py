@@ -14,7 +14,7 @@ import pyarrow.types as pat
 
 from blocks.core import nested, wire
 from blocks.core.errors import BatchTypeError, RejectedRecordError
-from blocks.core.labels import children, is_list
+from blocks.core.labels import children, with_children
 from blocks.sql.types import SqlType, from_arrow, to_arrow
 
 _WIRE_TIME = pa.timestamp("ms", tz="UTC")
@@ -50,24 +50,20 @@ def loosened(data_type: pa.DataType) -> pa.DataType:
 
     Beam's planner takes elements of arrays for never null, whatever is in the data.
     """
-    inner = [child.with_type(loosened(child.type)) for _, child in children(data_type)]
-    if pat.is_map(data_type):
-        return pa.map_(inner[0], inner[1].with_nullable(True))
-    inner = [child.with_nullable(True) for child in inner]
-    if pat.is_struct(data_type):
-        return pa.struct(inner)
-    return pa.list_(inner[0]) if pat.is_list(data_type) else data_type
+    return with_children(
+        data_type,
+        [
+            child.with_type(loosened(child.type)).with_nullable(child.nullable or suffix != "{key}")
+            for suffix, child in children(data_type)
+        ],
+    )
 
 
 def _in_milliseconds(data_type: pa.DataType) -> pa.DataType:
     if pat.is_timestamp(data_type):
         return _WIRE_TIME
     inner = [child.with_type(_in_milliseconds(child.type)) for _, child in children(data_type)]
-    if pat.is_struct(data_type):
-        return pa.struct(inner)
-    if pat.is_map(data_type):
-        return pa.map_(*inner)
-    return pa.list_(inner[0]) if is_list(data_type) else data_type
+    return with_children(data_type, inner)
 
 
 class ToWire:

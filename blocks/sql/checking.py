@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from blocks.core.errors import ConfigError, all_problems
 from blocks.sql.analysis import Table
 from blocks.sql.checked import CheckedSql
 from blocks.sql.checks import CHECKS
@@ -23,6 +25,7 @@ from blocks.sql.running.parameters import bind, bound, marked
 
 if TYPE_CHECKING:
     from blocks.sql.functions.registry import Registry
+    from blocks.sql.running.libraries import FolderSource, JarSource
 
 
 def check_sql(
@@ -36,6 +39,9 @@ def check_sql(
     parameters: Mapping[str, Any] | None = None,
     min_group: int | None = None,
     keys: Mapping[str, str] | None = None,
+    udf_jars: "JarSource" = (),
+    sql_udfs: "FolderSource" = (),
+    catalog: str | Path | None = None,
 ) -> CheckedSql:
     """Checks a query of Beam SQL.
 
@@ -45,16 +51,21 @@ def check_sql(
       dialect: of the text.
       strict: whether nothing is rewritten.
       source: name of the file, for messages.
-      registry: functions that it may call; those of the library unless given.
+      registry: functions that it may call; those of the library and of `udf_jars`, `sql_udfs` and `catalog` unless
+        given.
       parameters: name to value of each `:name`, which becomes a literal; see `blocks.sql.running.parameters`.
       min_group: rows that a group has to have, by HAVING, for COUNT to take labels away; None for any.
       keys: name to URI of the keys that `hmac_sha256` may name, as in a policy; the worker's own without them.
+      udf_jars: archives of functions of your own in Java or Scala, as `RunSql` takes them.
+      sql_udfs: folders of functions of your own in SQL.
+      catalog: a file that names such archives and folders.
 
     Raises:
       SqlCheckError: the query cannot run, with every problem.
+      ConfigError: functions of your own that cannot be used.
     """
     inputs = {name: one if isinstance(one, Table) else Table(name, one) for name, one in tables.items()}
-    functions = _registry(registry)
+    functions = registry if registry is not None else _registry(udf_jars, sql_udfs, catalog)
     parsed = _read(query, dialect, source, strict, parameters or {}, inputs)
     if not strict:
         parsed = early(parsed, functions)
@@ -103,9 +114,9 @@ def _read(
     return Parsed(query, source, dialect, tree, MAX_DEPTH)
 
 
-def _registry(given: Any) -> Any:
-    if given is not None:
-        return given
-    from blocks.sql.functions.registry import library
+def _registry(udf_jars: "JarSource", sql_udfs: "FolderSource", catalog: str | Path | None) -> "Registry":
+    from blocks.sql.running.libraries import functions_of
 
-    return library()
+    with all_problems("check_sql", ConfigError) as problems:
+        found = functions_of(udf_jars, sql_udfs, catalog, problems)
+    return found.registry

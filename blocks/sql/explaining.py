@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from blocks.core import labels
 from blocks.sql.checked import CheckedSql, Engine
+from blocks.sql.lineage import Lineage
 from blocks.sql.running.reading import columns_below
 
 if TYPE_CHECKING:
@@ -28,12 +29,15 @@ class ExplainedColumn:
       type: Arrow type.
       labels: privacy labels, in order.
       sources: columns of the inputs that it is computed from: `amount`, or `orders.amount` where there are several.
+      changes: how it differs from the one column of its name that it comes from: `computed`, `was int32`, `label was
+        public`; and how it was masked. None for a column that is passed on as it is.
     """
 
     name: str
     type: pa.DataType
     labels: tuple[str, ...]
     sources: tuple[str, ...]
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,10 @@ class Explanation:
 
 def _told(column: ExplainedColumn) -> str:
     parts = [str(column.type), ", ".join(column.labels)]
+    notes = list(column.changes)
     if column.sources and column.sources != (column.name,):
-        parts.append(f"from {', '.join(column.sources)}")
+        notes.insert(0, f"from {', '.join(column.sources)}")
+    parts.append(", ".join(notes))
     return "  ".join(part for part in parts if part)
 
 
@@ -118,13 +124,34 @@ def _function(function: Any) -> str:
 
 def _columns(checked: CheckedSql) -> Iterator[ExplainedColumn]:
     several = len(checked.tables) > 1
+    lineage = Lineage(checked.analysis).outputs()
     for position, field in enumerate(checked.schema):
-        sources: dict[str, None] = {}
+        sources: dict[str, pa.Field] = {}
         for column in checked.analysis.branches(position):
             if column.table is not None:
                 read = {(column.table.name, column.field.name if column.field is not None else column.name)}
             else:
                 read = columns_below(checked.analysis, column.source) if column.source is not None else set()
-            sources.update((f"{table}.{name}" if several else name, None) for table, name in sorted(read))
-        found = {label for leaf in labels.leaves_of(field) for label in leaf.labels}
-        yield ExplainedColumn(field.name, field.type, tuple(sorted(found)), tuple(sources))
+            for table, name in sorted(read):
+                sources[f"{table}.{name}" if several else name] = checked.tables[table].schema.field(name)
+        given = next(iter(sources.values())) if len(sources) == 1 else None
+        same = given if given is not None and given.name == field.name else None
+        changes = tuple(_changes(same, field, lineage[position].bare is not None))
+        yield ExplainedColumn(field.name, field.type, _labels(field), tuple(sources), changes)
+
+
+def _changes(given: pa.Field | None, field: pa.Field, is_bare: bool) -> Iterator[str]:
+    """How an output column differs from the one of its name that it comes from; without one only how it is masked."""
+    if given is not None and not is_bare:
+        yield "computed"
+    if given is not None and given.type != field.type:
+        yield f"was {given.type}"
+    if given is not None and _labels(given) != _labels(field):
+        yield f"label was {', '.join(_labels(given)) or 'none'}"
+    masked = labels.masked_of(field)
+    if masked is not None and not (is_bare and given is not None):
+        yield f"masked: {masked.method}" + (f" ({masked.key})" if masked.key else "")
+
+
+def _labels(field: pa.Field) -> tuple[str, ...]:
+    return tuple(sorted({label for leaf in labels.leaves_of(field) for label in leaf.labels}))

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from blocks.sql.analysis import Analysis, Column
-from blocks.sql.boundary import loosened
 from blocks.sql.checked import CheckedSql, Note
 from blocks.sql.checks.misleading import cut_decimals
 from blocks.sql.dialect import to_beam
-from blocks.sql.lineage import Lineage, label_outputs
+from blocks.sql.lineage import label_outputs
 from blocks.sql.lowering import Lowered, lower
 from blocks.sql.parsing import Parsed, deeply
 from blocks.sql.problems import SqlCheckError, SqlProblem
@@ -62,7 +61,7 @@ def finish(
         rewritten = deeply(lambda: rewrite(analysis), parsed.depth)
         _stop(rewritten.problems, parsed.source)
         notes = rewritten.notes
-        if notes:
+        if rewritten.tree is not analysis.tree:
             final = resolve(replace(parsed, tree=rewritten.tree, tolerated=()), tables, registry)
             # What only stands out when it is written in Beam SQL's words, at its place in the user's.
             _stop(tuple(one for one in final.problems if one.severity == "error"), parsed.source)
@@ -85,8 +84,7 @@ def finish(
         tree = deeply(lambda: inline(before.tree, before, registry), parsed.depth)
         final = resolve(replace(parsed, tree=tree, tolerated=()), tables, registry)
     planned = pa.schema([_field(column) for column in final.outputs()])
-    schema = _bare_types(analysis, planned)
-    schema, problems = label_outputs(analysis, schema, min_group)
+    schema, problems = label_outputs(analysis, planned, min_group)
     _stop(tuple(problems), parsed.source)
     lowered = deeply(lambda: lower(final), parsed.depth)
     runs_here = isinstance(lowered, Lowered)
@@ -124,15 +122,3 @@ def _stop(problems: tuple[SqlProblem, ...], source: str) -> None:
 
 def _field(column: Column) -> pa.Field:
     return pa.field(column.name, to_arrow(as_given(column.type)), column.type.nullable)
-
-
-def _bare_types(analysis: Analysis, planned: pa.Schema) -> pa.Schema:
-    """The planned schema, in which a column that is passed on as it is has its own Arrow type.
-
-    What is computed may have nulls at any depth: the planner takes elements of arrays for never null.
-    """
-    fields = [
-        field.with_type(loosened(field.type) if found.bare is None else found.bare.type)
-        for field, found in zip(planned, Lineage(analysis).outputs(), strict=True)
-    ]
-    return pa.schema(fields)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from blocks.core.errors import ConfigError, Problem
+from blocks.core.errors import ConfigError, PrivacyError, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,15 @@ class SqlProblem(Problem):
 
     def __str__(self) -> str:
         kind = "warning: " if self.severity == "warning" else ""
-        head = f"{self.source}:{self.line}:{self.column}: {kind}{self.what}"
+        place = f"{self.source}:{self.line}:{self.column}"
+        # Beside the place in the query there may be one that data goes to.
+        to = f" ({self.where})" if self.where not in ("", place) else ""
+        head = f"{place}: {kind}{self.what}{to}"
         line, column = _window(self.shown, self.column)
         # Tabs stay tabs, so that the underline stands where a terminal shows the place.
         lead = "".join("\t" if sign == "\t" else " " for sign in line[: column - 1])
         length = max(1, min(self.place.length, len(line) - column + 1))
-        fix = f" {self.fix}" if self.fix else ""
+        fix = " " + self.fix.replace("\n", "\n     ") if self.fix else ""
         return f"{head}\n  |  {line}\n     {lead}{'^' * length}{fix}"
 
 
@@ -93,6 +96,13 @@ class SqlCheckError(ConfigError):
 
     def __str__(self) -> str:
         return "\n".join(map(str, (*_headline(self), *self.problems)))
+
+
+class SqlPrivacyError(SqlCheckError, PrivacyError):
+    """A query that would put labelled columns where the policy does not let them go; what else is wrong is told too.
+
+    To do: mask the columns before the query, or name them in the policy, at the destination that the message names.
+    """
 
 
 def _headline(error: SqlCheckError) -> Sequence[str]:

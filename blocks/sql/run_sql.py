@@ -1,6 +1,6 @@
 """RunSql: a SQL query over batches, with the library's own functions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,33 +8,24 @@ import apache_beam as beam
 import pyarrow as pa
 
 from blocks.core import guards
-from blocks.core.errors import ConfigError, Problem, all_problems, nearest
+from blocks.core.errors import ConfigError, Problem, all_problems
 from blocks.core.policy import PolicySource, read_policy
 from blocks.core.rejects import Rejects
 from blocks.sql.analysis import Table
-from blocks.sql.checked import CheckedSql
-from blocks.sql.checking import check_sql
-from blocks.sql.dialects import DIALECTS
 from blocks.sql.explaining import Explanation, explained
-from blocks.sql.running.archives import read_archives
-from blocks.sql.running.choosing import choose_engine
-from blocks.sql.running.destinations import check_destinations
 from blocks.sql.running.in_beam import BeamQuery, run_in_beam
 from blocks.sql.running.in_duckdb import run_in_duckdb
-from blocks.sql.running.in_two_parts import in_two_parts, run_in_two_parts
+from blocks.sql.running.in_two_parts import TwoParts, in_two_parts, run_in_two_parts
 from blocks.sql.running.inputs import ALONE, check_windows, named_inputs, table_of
-from blocks.sql.running.libraries import registry_of
+from blocks.sql.running.judging import Judged, judge, refuse
+from blocks.sql.running.libraries import FolderSource, JarSource, functions_of
 from blocks.sql.running.parameters import check_values
 from blocks.sql.running.reading import columns_read
 from blocks.sql.running.refused import told_of_the_users_query
-from blocks.sql.running.refusing import refuse_for_beam
-from blocks.sql.running.settings import DEADLINE, Settings
+from blocks.sql.running.settings import DEADLINE, Settings, unknown_options
 from blocks.sql.running.streaming import refuse_table_beside_stream
 
 VERSION = "1.0.0"
-_DIALECTS = ("beam", *DIALECTS)
-_ENGINES = ("auto", "beam", "duckdb")
-_TIMESTAMPS = ("exact", "milliseconds")
 _LONGEST = 86_400
 
 
@@ -77,6 +68,7 @@ class RunSql(beam.PTransform):
         becomes a literal of its type; its text is never a part of the query.
       udf_jars: archives of functions of your own in Java or Scala: paths, or mappings of `path` and `sha256`.
       sql_udfs: folders of functions of your own in SQL.
+      catalog: a file that names such archives, with their hashes, and folders, for all queries that use them.
       timestamps: `exact`, or `milliseconds` to cut finer times for Beam SQL.
       deadline: seconds that one call of a function may take.
       policy: what functions of your own archives may see (destination `rows`) and what groupings and joins in Beam SQL
@@ -88,7 +80,8 @@ class RunSql(beam.PTransform):
         already when the block is made.
       ConfigError: an option that cannot be used, an archive that is not there, is none, or has another hash; inputs
         without names; `engine="duckdb"` for a query that needs Beam SQL, with the reason.
-      PrivacyError: columns that the policy does not let a function of your own see, or be shuffled.
+      PrivacyError: columns that the policy does not let a function of your own see, or be shuffled; it is a
+        SqlCheckError as well, with what else is wrong.
       RejectedRecordError: (when run) a row on which the query fails, without `rejects`.
       EngineError: (when run) the SQL service could not be started, or ended.
 
@@ -108,8 +101,9 @@ class RunSql(beam.PTransform):
         strict: bool = False,
         engine: Literal["auto", "beam", "duckdb"] = "auto",
         parameters: Mapping[str, Any] | None = None,
-        udf_jars: Sequence[str | Path | Mapping[str, str]] = (),
-        sql_udfs: Sequence[str | Path] = (),
+        udf_jars: JarSource = (),
+        sql_udfs: FolderSource = (),
+        catalog: str | Path | None = None,
         timestamps: Literal["exact", "milliseconds"] = "exact",
         deadline: float = DEADLINE,
         policy: PolicySource = None,
@@ -121,22 +115,17 @@ class RunSql(beam.PTransform):
         with all_problems("RunSql", ConfigError) as problems:
             if not isinstance(query, str) or not query.strip():
                 problems.append(Problem("there is no query", "query", "write SELECT ... FROM PCOLLECTION"))
-            for option, value, known in (
-                ("dialect", dialect, _DIALECTS),
-                ("engine", engine, _ENGINES),
-                ("timestamps", timestamps, _TIMESTAMPS),
-            ):
-                if value not in known:
-                    problems.append(Problem(f"no {option} `{value}`", option, nearest(str(value), known)))
+            problems.extend(unknown_options(dialect=dialect, engine=engine, timestamps=timestamps))
             if not isinstance(deadline, int | float) or isinstance(deadline, bool) or not 0 < deadline <= _LONGEST:
                 what = f"expected seconds, more than 0 and at most {_LONGEST:,}, got {deadline!r}"
                 problems.append(Problem(what, "deadline", f"leave it out for {DEADLINE:g}"))
             values = check_values(parameters, problems)
-            archives = read_archives(udf_jars, problems)
-            registry = registry_of(archives, sql_udfs, problems)
-        self._settings = Settings(query, dialect, strict, engine, values, timestamps, float(deadline), tuple(archives))
+            functions = functions_of(udf_jars, sql_udfs, catalog, problems)
+        self._settings = Settings(
+            query, dialect, strict, engine, values, timestamps, float(deadline), functions.archives
+        )
         self._settings.check_syntax()
-        self._registry = registry
+        self._registry = functions.registry
         self._explanation: Explanation | None = None
 
     @property
@@ -156,32 +145,27 @@ class RunSql(beam.PTransform):
           ConfigError: `engine="duckdb"` for a query that needs Beam SQL.
         """
         schemas = {**dict(zip((ALONE,), inputs, strict=True)), **named} if inputs else named
-        checked = self._check({name: Table(name, schema) for name, schema in schemas.items()})
-        engine, reason = choose_engine(checked, self._settings.engine)
-        two = in_two_parts(checked, self._settings) if engine == "beam" else None
-        return explained(checked, engine, reason, two)
+        judged = self._judge({name: Table(name, schema) for name, schema in schemas.items()})
+        return explained(judged.checked, judged.engine, judged.reason, self._two_parts(judged))
 
     def expand(self, given: Any) -> beam.PCollection:
         """Applies the block."""
         inputs = named_inputs(given)
         tables = {name: table_of(name, pcoll) for name, pcoll in inputs.items()}
-        checked = self._check(tables)
-        engine, reason = choose_engine(checked, self._settings.engine)
-        two = in_two_parts(checked, self._settings) if engine == "beam" else None
-        self._explanation = explained(checked, engine, reason, two)
+        judged = self._judge(tables)
+        checked, two = judged.checked, self._two_parts(judged)
+        self._explanation = explained(checked, judged.engine, judged.reason, two)
         for pcoll in inputs.values():
             guards.watch(pcoll.pipeline, self._policy)
-        if engine == "duckdb":
+        refuse(judged, self._settings, self._policy)
+        if judged.engine == "duckdb":
             return run_in_duckdb(inputs, checked, self.rejects, VERSION)
-        read = columns_read(checked.analysis)
-        refuse_for_beam(checked, read, self._settings)
         check_windows(inputs)
         refuse_table_beside_stream(checked, next(iter(inputs.values())).pipeline)
-        check_destinations(checked.analysis, tables, read, self._policy)
         query = BeamQuery(
             checked.sql,
             tables,
-            read,
+            columns_read(checked.analysis),
             checked.planned,
             checked.schema,
             self._settings.archives,
@@ -193,19 +177,11 @@ class RunSql(beam.PTransform):
                 return run_in_two_parts(inputs, query, two, self.rejects)
             return run_in_beam(inputs, query, self.rejects)
 
-    def _check(self, tables: Mapping[str, Table]) -> CheckedSql:
-        one = self._settings
-        return check_sql(
-            one.query,
-            tables,
-            dialect=one.dialect,
-            strict=one.strict,
-            source=one.source,
-            parameters=one.parameters,
-            registry=self._registry,
-            keys=self._policy.keys,
-            min_group=self._policy.min_group,
-        )
+    def _judge(self, tables: Mapping[str, Table]) -> Judged:
+        return judge(tables, self._settings, self._registry, self._policy)
+
+    def _two_parts(self, judged: Judged) -> TwoParts | None:
+        return in_two_parts(judged.checked, self._settings) if judged.engine == "beam" else None
 
     def __getstate__(self) -> dict[str, Any]:
         # The handler holds PCollections, which belong to the pipeline and not to the worker; so does `pipeline`.

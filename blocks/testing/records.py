@@ -229,7 +229,8 @@ def _copy_files(case: Case, folder: Path) -> None:
     for config in (case.trial.config, *(step.config for step in case.trial.before)):
         for text in _texts(config):
             for name in (text, text.rpartition(":")[0]):
-                if name and not Path(name).is_absolute() and (case.root / name).is_file():
+                # A text such as a query may be too long for a name, at which `Path.is_file` raises.
+                if name and not Path(name).is_absolute() and os.path.isfile(case.root / name):
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(case.root / name, folder / name)
 

@@ -148,3 +148,64 @@ def test_a_file_that_is_not_there_and_no_schema(folder: Path) -> None:
     assert result.exit_code == 2
     assert "cannot read the query: No such file or directory" in result.stderr
     assert "there is no schema" in result.stderr
+
+
+QUERY = "SELECT email, MAX(at) AS last FROM PCOLLECTION GROUP BY email"
+TIMED = """\
+name: event
+fields:
+  - {name: email, type: string, label: pii.email}
+  - {name: at, type: timestamp, label: public}
+"""
+KEEP = "destinations: {shuffle: {labels: {public: keep, pii.email: keep}}}\n"
+
+
+@pytest.fixture
+def timed(folder: Path) -> Path:
+    (folder / "event.yaml").write_text(TIMED, encoding="utf-8")
+    (folder / "privacy.yaml").write_text(KEEP, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("options", "codes"),
+    [
+        ([], ["privacy", "fine_time"]),
+        (["--policy", "privacy.yaml"], ["fine_time"]),
+        (["--timestamps", "milliseconds"], ["privacy"]),
+        (["--policy", "privacy.yaml", "--timestamps", "milliseconds"], []),
+        (["--engine", "duckdb"], ["not_taken"]),
+    ],
+)
+def test_what_the_policy_and_the_engine_refuse_is_told_as_run_sql_tells_it(timed: Path, options, codes) -> None:
+    import apache_beam as beam
+
+    from blocks.core.batch_type import BatchType
+    from blocks.core.errors import BlocksError
+    from blocks.core.looking import looking
+    from blocks.core.schema import schema_of_option
+    from blocks.sql.run_sql import RunSql
+
+    result = check(timed, QUERY, "--format", "json", *options)
+    (found,) = json.loads(result.stdout)
+    assert [one["code"] for one in found["problems"]] == codes
+    assert result.exit_code == (2 if codes else 0)
+    given = {name.removeprefix("--"): value for name, value in zip(options[::2], options[1::2], strict=True)}
+    rows = beam.Pipeline() | beam.Create([0])
+    batches = rows | beam.FlatMap(lambda _: ()).with_output_types(BatchType(schema_of_option("event.yaml")))
+    told: list[str] = []
+    try:
+        with looking():
+            batches | RunSql(QUERY, **given)
+    except BlocksError as error:
+        told = [one.what for one in error.problems]
+    # The file has a name here.
+    assert [one["message"].replace("query.sql:", "query:") for one in found["problems"]] == told
+
+
+def test_every_option_that_cannot_be_used_is_told_at_once(timed: Path) -> None:
+    options = ["--engine", "duck", "--timestamps", "never", "--policy", "gone.yaml", "--jar", "gone.jar"]
+    result = check(timed, QUERY, *options, "--functions", "gone", "--catalog", "gone.yaml")
+    assert result.exit_code == 2
+    for place in ("--engine", "--timestamps", "gone.yaml", "--jar[1]", "--functions[1]", "--catalog, gone.yaml"):
+        assert f"where: {place}" in result.stderr

@@ -10,10 +10,10 @@ from core_data import arrays, types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blocks.core import nested
+from blocks.core import nested, wire
 from blocks.core.dictionaries import decode_array, decode_batch, decode_schema
 from blocks.core.errors import SchemaError
-from blocks.core.labels import children
+from blocks.core.labels import children, with_children
 from blocks.core.row_values import required_null
 
 _any = types(dictionaries=True).flatmap(arrays)
@@ -192,3 +192,36 @@ def test_a_null_in_a_required_field_is_found_at_any_depth(data: st.DataObject) -
     wanted = {_required_null(value, field, "c") for value in array.to_pylist()} - {""}
     found = required_null(array, field, "c")
     assert (found in wanted) if wanted else found == ""
+
+
+def test_a_required_null_is_found_beside_views_below_a_null_struct() -> None:
+    inner = pa.struct([pa.field("a", pa.bool_(), False), pa.field("b", pa.binary_view())])
+    field = pa.field("x", pa.list_view(inner))
+    flags = pa.array([True, None, None])
+    bytes_ = pa.array([b"a long value, out of line", None, b""], pa.binary_view())
+    # The second struct is null, and its flag need not be there; the third is not.
+    structs = pa.StructArray.from_arrays([flags, bytes_], fields=list(inner), mask=pa.array([False, True, False]))
+    starts, sizes = pa.array([0, 2], pa.int32()), pa.array([2, 1], pa.int32())
+    lists = pa.ListViewArray.from_arrays(starts, sizes, structs, type=field.type)
+    assert required_null(lists.slice(0, 1), field, "x") == ""
+    assert required_null(lists.slice(1), field, "x") == "x[].a"
+
+
+@given(types().flatmap(arrays))
+def test_dropping_nulls_keeps_every_other_value(array: pa.Array) -> None:
+    assert same(wire.drop_null(array), [value for value in array.to_pylist() if value is not None])
+
+
+@given(types(dictionaries=True))
+def test_with_children_is_the_reverse_of_children(kind: pa.DataType) -> None:
+    fields = [child.with_metadata({"k": "v"}).with_nullable(False) for _, child in children(kind)]
+    again = with_children(kind, fields)
+    assert [child for _, child in children(again)] == fields
+    assert with_children(again, [child for _, child in children(kind)]) == kind
+
+
+def test_with_children_keeps_what_a_type_says_beside_them() -> None:
+    sorted_map = pa.map_(pa.string(), pa.int32(), keys_sorted=True)
+    assert with_children(sorted_map, [child for _, child in children(sorted_map)]).keys_sorted
+    ordered = pa.dictionary(pa.int8(), pa.list_(pa.int32()), ordered=True)
+    assert with_children(ordered, [pa.field("item", pa.int64())]).ordered

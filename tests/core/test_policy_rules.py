@@ -190,6 +190,16 @@ def test_another_key_other_options_or_another_method_is_refused(asked: Any) -> N
     assert "from the original" in fix
 
 
+def test_where_a_destination_is_not_named_the_mask_that_a_column_has_is_the_line_to_add() -> None:
+    asked = {"method": "hmac", "key": "main", "encoding": "base64"}
+    refusals = refused(masked_schema(asked), policy({"pii.email": asked}), "shuffle")
+    ((_, what, fix),) = refusals
+    assert "the policy does not name `shuffle`" in what
+    assert fix.endswith("shuffle: {labels: {pii.email: {method: hmac, key: main, encoding: base64}}}")
+    named = {"labels": {"pii.email": asked}}
+    check_destination(masked_schema(asked), policy({"pii.email": asked}, shuffle=named), "shuffle", "test")
+
+
 def test_a_masked_column_is_refused_where_it_should_be_dropped() -> None:
     ((_, what, _),) = refused(masked_schema(EMAIL), policy({"pii.email": "drop"}))
     assert "must go through drop first" in what

@@ -1,5 +1,7 @@
 """mask and its relatives: ksqlDB's documented examples, by code point; redact, null and keep."""
 
+import unicodedata
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -73,6 +75,65 @@ def test_length_stays_and_exactly_the_promised_part_changes(text: str, n: int) -
     right = max(len(text) - n, 0)
     assert masked(array, "mask_right", n=n)[0].as_py() == text[:right] + whole[right:]
     assert masked(array, "mask_keep_right", n=n)[0].as_py() == whole[:right] + text[right:]
+
+
+_CHARACTERS = st.fixed_dictionaries(
+    {"upper": st.sampled_from(["X", "Ä", None]), "digit": st.sampled_from(["n", "\U0001f600", None])}
+)
+
+
+def _one_by_one(text: str, name: str, n: int, upper: str | None, digit: str | None) -> str:
+    """The mask as its definition has it; `unicodedata` of every Python knows these characters."""
+    start, stop = {
+        "mask": (0, len(text)),
+        "mask_left": (0, n),
+        "mask_right": (max(len(text) - n, 0), len(text)),
+        "mask_keep_left": (n, len(text)),
+        "mask_keep_right": (0, max(len(text) - n, 0)),
+    }[name]
+    instead = {"Lu": upper, "Ll": "x", "Nd": digit}
+    characters = (instead.get(unicodedata.category(one), "-") or one for one in text)
+    return "".join(
+        new if start <= at < stop else one for at, (one, new) in enumerate(zip(text, characters, strict=True))
+    )
+
+
+@given(
+    st.lists(
+        st.none()
+        | st.text("aZ9 -éÉß٣漢\u0301\U0001f600\U0001d400\x00\x7f\x80\u07ff\u0800\uffff\U00010000", max_size=9),
+        max_size=9,
+    ),
+    st.sampled_from(["mask", "mask_left", "mask_right", "mask_keep_left", "mask_keep_right"]),
+    st.integers(1, 9),
+    _CHARACTERS,
+    st.integers(0, 3),
+)
+def test_a_column_is_masked_as_its_values_are_one_by_one(
+    texts: list[str | None], name: str, n: int, characters: dict[str, str | None], cut: int
+) -> None:
+    array = pa.array(["Before 1", *texts], pa.string()).slice(cut)
+    expected = [None if text is None else _one_by_one(text, name, n, **characters) for text in array.to_pylist()]
+    options = characters if name == "mask" else {**characters, "n": n}
+    found = masked(array, name, **options)
+    found.validate(full=True)
+    assert found.to_pylist() == expected
+
+
+def test_what_stands_below_a_null_is_neither_read_nor_passed_on() -> None:
+    # Half a character: no text, which is legal where the value is null.
+    array = pa.Array.from_buffers(
+        pa.string(), 2, [pa.py_buffer(b"\x02"), pa.array([0, 4, 5], pa.int32()).buffers()[1], pa.py_buffer(b"\xf0SecA")]
+    )
+    found = masked(array, "mask")
+    found.validate(full=True)
+    assert found.to_pylist() == [None, "X"]
+    assert b"Sec" not in found.buffers()[2].to_pybytes()
+
+
+@pytest.mark.parametrize(("name", "expected"), [("mask_left", "Xx-n"), ("mask_keep_right", "Ab-1")])
+def test_a_number_longer_than_any_text_is_all_of_it(name: str, expected: str) -> None:
+    assert masked(pa.array(["Ab-1"]), name, n=10**30).to_pylist() == [expected]
 
 
 def test_integers_are_masked_as_their_text() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from blocks.core.errors import SnippetError
 from blocks.snippets.building import check_snippet
+from blocks.snippets.cases.checking import in_java
 from blocks.snippets.cases.comparing import differences, unmatched
 from blocks.snippets.cases.running import run_cases
 from blocks.snippets.cases.values import UnfitError, fitted
@@ -213,6 +214,45 @@ tests:
     text = text.replace("inputs: {read: [{number: 1}]}", "stream: {read: [{rows: [{number: 1}]}]}")
     (problem,) = check_snippet(snippet(text), catalog=changed).problems
     assert problem.what == "`look` cannot be in a stream"
+
+
+QUERIED = """\
+pipeline:
+  - {{type: ReadJson, name: read, config: {{pattern: none, schema: number.yaml}}}}
+  - {{type: RunSql, name: query, input: read, config: {{query: SELECT n FROM PCOLLECTION, engine: {engine}}}}}
+tests:
+  - {{name: plain, {given}: {{read: [{event}]}}, expect: {{query: [{{n: 1}}]}}}}
+"""
+
+
+@pytest.fixture
+def number(tmp_path):
+    (tmp_path / "number.yaml").write_text("name: number\nfields: [{name: n, type: int64, label: public}]\n")
+
+
+@pytest.mark.usefixtures("number")
+def test_a_query_in_beam_sql_is_not_played_as_a_stream_and_one_in_duckdb_is(snippet):
+    timed = {"given": "stream", "event": "{rows: [{n: 1}]}"}
+    (problem,) = check_snippet(snippet(QUERIED.format(engine="beam", **timed))).problems
+    assert problem.what == "`query` runs in Beam SQL, and a test cannot play a stream to steps in Java"
+    assert "modes: [batch]" in problem.fix
+    assert ":5:" in problem.where
+    assert outcome(snippet(QUERIED.format(engine="duckdb", **timed))) == [("plain", "stream", (), "")]
+    assert in_java_of(snippet, "auto") == []
+    assert [one.label for one in in_java_of(snippet, "beam")] == ["query"]
+
+
+def in_java_of(snippet, engine):
+    built = check_snippet(snippet(QUERIED.format(engine=engine, given="inputs", event="{n: 1}"))).built
+    return in_java(built.steps, built.blocks)
+
+
+@pytest.mark.jvm
+@pytest.mark.usefixtures("number")
+def test_a_query_in_beam_sql_is_tried_in_batch_and_skipped_as_a_stream_with_the_reason(snippet):
+    path = snippet(QUERIED.format(engine="beam", given="inputs", event="{n: 1}"))
+    skipped = "query: runs in Beam SQL, and a test plays no stream to steps in Java"
+    assert outcome(path) == [("plain", "batch", (), ""), ("plain", "stream", (), skipped)]
 
 
 def test_a_row_that_fits_several_expected_ones_is_not_given_to_the_wrong_one():

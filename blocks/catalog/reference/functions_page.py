@@ -85,13 +85,10 @@ def labels_effect(declassifies: DeclassifiesEntry | None) -> str:
     """What a function does to labels, in a sentence or two."""
     if declassifies is None:
         return "The result has every label of the arguments."
-    conditions = [
-        f"`{name}` is a literal {_within(bound)}" for name, bound in declassifies.bounds.items() if name != "uri"
-    ]
+    conditions = [f"`{name}` is a literal {_within(bound)}" for name, bound in declassifies.bounds.items()]
     if declassifies.literal:
         conditions.append(f"{_listed(declassifies.literal)}, if given, are literals")
-    if "uri" in declassifies.bounds:
-        conditions.append("`uri` is not given")
+    conditions.extend(f"`{name}` is not given" for name in declassifies.absent)
     where = f" where {', and '.join(conditions)}" if conditions else ""
     if declassifies.group:
         return "The result is public in groups that have as many rows as the policy asks for."

@@ -7,54 +7,25 @@ those of Unicode 13, whatever Python runs. A value shorter than the number of ch
 ksqlDB does; `at_least` masks that many characters all the same.
 """
 
-import unicodedata
 from typing import Annotated, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.types as pat
 from pydantic import Field, model_validator
 
 from blocks.core.keys import KeyRing
-from blocks.core.masks.base import Kernel, Method, Remembered, as_text, by_distinct, is_text, refuse_type
+from blocks.core.masks.base import Kernel, Method, as_text, is_text, refuse_type
+from blocks.core.masks.code_points import Characters, Numbers
 
 OneCharacter = Annotated[str, Field(min_length=1, max_length=1)]
 
-# Letters and digits of Unicode 14 to 16, first and last of each range, in which nothing older lies: they have no class,
-# so that a text is masked alike on every Python, in Java (`blocks.udf.Characters`) and in DuckDB.
-LATER = (
-    (0x1C89, 0x1C8A),
-    (0x2C2F, 0x2C2F),
-    (0x2C5F, 0x2C5F),
-    (0xA7C0, 0xA7C1),
-    (0xA7CB, 0xA7DC),
-    (0x10570, 0x105BC),
-    (0x10D40, 0x10D85),
-    (0x116D0, 0x116E3),
-    (0x11BF0, 0x11BF9),
-    (0x11F50, 0x11F59),
-    (0x16130, 0x16139),
-    (0x16AC0, 0x16AC9),
-    (0x16D70, 0x16D79),
-    (0x1CCF0, 0x1CCF9),
-    (0x1DF00, 0x1DF2A),
-    (0x1E4F0, 0x1E5FA),
-)
-_LATER = frozenset(one for first, last in LATER for one in range(first, last + 1))
+# No text of a column has as many characters.
+_LONGEST = 1 << 31
 
 
-class _Characters(dict[int, str]):
-    """A table for `str.translate` that learns each code point when it first meets it."""
-
-    def __init__(self, upper: str | None, lower: str | None, digit: str | None, other: str | None) -> None:
-        super().__init__()
-        self._by_category, self._other = {"Lu": upper, "Ll": lower, "Nd": digit}, other
-
-    def __missing__(self, code_point: int) -> str:
-        character = chr(code_point)
-        category = "" if code_point in _LATER else unicodedata.category(character)
-        found = self._by_category.get(category, self._other)
-        self[code_point] = character if found is None else found
-        return self[code_point]
+def _capped(number: int) -> int:
+    return min(number, _LONGEST)
 
 
 class Mask(Method):
@@ -86,24 +57,14 @@ class Mask(Method):
             raise refuse_type(self.name(), data_type, "text and integers")
         return pa.string()
 
-    def span(self, length: int) -> tuple[int, int]:
-        """The part [from, to) of a value of this length that is masked."""
-        return 0, length
+    def spans(self, lengths: Numbers) -> tuple[Numbers | int, Numbers]:
+        """The part [from, to) that is masked of values of these lengths."""
+        return 0, lengths
 
     def kernel(self, data_type: pa.DataType, label: str, keys: KeyRing) -> Kernel:
-        """Masks each distinct value once."""
-        table = _Characters(self.upper, self.lower, self.digit, self.other)
-
-        def one(value: str) -> str:
-            start, stop = self.span(len(value))
-            return value[:start] + value[start:stop].translate(table) + value[stop:]
-
-        many = Remembered(one)
-
-        def convert(values: list[object]) -> pa.Array:
-            return pa.array(many(values), pa.string())
-
-        return lambda array: by_distinct(as_text(array), convert)
+        """Masks a whole column at once."""
+        characters = Characters(self.upper, self.lower, self.digit, self.other)
+        return lambda array: characters.mask(as_text(array), self.spans)
 
 
 class MaskLeft(Mask):
@@ -116,9 +77,9 @@ class MaskLeft(Mask):
         """More, the fewer characters are masked."""
         return super().shows() - self.n
 
-    def span(self, length: int) -> tuple[int, int]:
+    def spans(self, lengths: Numbers) -> tuple[Numbers | int, Numbers]:
         """The first n."""
-        return 0, min(self.n, length)
+        return 0, np.minimum(_capped(self.n), lengths)
 
 
 class MaskRight(Mask):
@@ -131,9 +92,9 @@ class MaskRight(Mask):
         """More, the fewer characters are masked."""
         return super().shows() - self.n
 
-    def span(self, length: int) -> tuple[int, int]:
+    def spans(self, lengths: Numbers) -> tuple[Numbers | int, Numbers]:
         """The last n."""
-        return max(length - self.n, 0), length
+        return np.maximum(lengths - _capped(self.n), 0), lengths
 
 
 class MaskKeepLeft(Mask):
@@ -147,9 +108,9 @@ class MaskKeepLeft(Mask):
         """More, the more characters are kept."""
         return super().shows() + self.n
 
-    def span(self, length: int) -> tuple[int, int]:
+    def spans(self, lengths: Numbers) -> tuple[Numbers | int, Numbers]:
         """From n on."""
-        return max(min(self.n, length - self.at_least), 0), length
+        return np.maximum(np.minimum(_capped(self.n), lengths - _capped(self.at_least)), 0), lengths
 
 
 class MaskKeepRight(Mask):
@@ -163,6 +124,6 @@ class MaskKeepRight(Mask):
         """More, the more characters are kept."""
         return super().shows() + self.n
 
-    def span(self, length: int) -> tuple[int, int]:
+    def spans(self, lengths: Numbers) -> tuple[Numbers | int, Numbers]:
         """Up to the last n."""
-        return 0, min(max(length - self.n, self.at_least), length)
+        return 0, np.minimum(np.maximum(lengths - _capped(self.n), _capped(self.at_least)), lengths)

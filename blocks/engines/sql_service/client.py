@@ -98,13 +98,17 @@ class SqlService:
         self._closed = self._doomed = False
         self._listeners: weakref.WeakSet[Any] = weakref.WeakSet()
         self._channel = grpc.insecure_channel(address, options=_CHANNEL)
-        self.hello = self._ask("Hello", {}, 10.0)
-        if self.hello["build"] != version:
-            raise EngineError(
-                f"expected a SQL service of version {version}, got {self.hello['build']}",
-                where=address,
-                fix="stop it with `blocks sql-service stop`; the next query starts one of this version",
-            )
+        try:
+            self.hello = self._ask("Hello", {}, 10.0)
+            if self.hello["build"] != version:
+                raise EngineError(
+                    f"expected a SQL service of version {version}, got {self.hello['build']}",
+                    where=address,
+                    fix="stop it with `blocks sql-service stop`; the next query starts one of this version",
+                )
+        except BaseException:
+            self._channel.close()
+            raise
 
     @classmethod
     def start(cls, memory: str = process.MEMORY) -> "SqlService":
@@ -116,10 +120,14 @@ class SqlService:
         folder, token = process.new_folder()
         try:
             owned, address, version = process.start_owned(folder, memory)
+            with contextlib.ExitStack() as stack:
+                stack.push(owned)
+                started = cls(address, token, version, owned, folder)
+                stack.pop_all()
+            return started
         except BaseException:
             _remove(folder, keeps_log=True)
             raise
-        return cls(address, token, version, owned, folder)
 
     def plan(
         self,

@@ -8,8 +8,7 @@ from typing import Any
 from apache_beam.portability import common_urns
 from apache_beam.portability.api import beam_runner_api_pb2, endpoints_pb2
 
-from blocks.engines.jars import fetch_jars
-from blocks.engines.sql_service.jar import SERVICE_LOCK, ready_jar
+from blocks.engines.sql_service.jar import class_path
 
 CONTAINER = "apache/beam_java17_sdk:2.70.0"
 _TOKEN = "blocks-token"  # noqa: S105  # the name, not the secret
@@ -28,7 +27,7 @@ def local_environment(address: str, token: str) -> Any:
 def docker_environment(udf_jars: Sequence[Path] = (), container: str = CONTAINER) -> Any:
     """Beam's Java container of the service's version, with the archive, its class path and the user's archives."""
     payload = beam_runner_api_pb2.DockerPayload(container_image=container)
-    jars = [ready_jar(), *fetch_jars(SERVICE_LOCK), *udf_jars]
+    jars = [*class_path(), *udf_jars]
     return beam_runner_api_pb2.Environment(
         urn=common_urns.environments.DOCKER.urn,
         payload=payload.SerializeToString(),

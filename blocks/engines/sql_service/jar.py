@@ -9,13 +9,14 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from blocks.engines.errors import EngineError
-from blocks.engines.jars import fetch_jars
+from blocks.engines.jars import fetch_jars, told_in_lines
 from blocks.engines.java import java_program
 
 HERE = Path(__file__).parent
@@ -51,8 +52,28 @@ def ready_jar() -> Path:
     if not wanted.exists():
         with _locked(SOURCES / "target"):
             if not wanted.exists():
+                _tell("building the SQL functions of java_udfs/, once for these sources: about half a minute")
                 build(wanted)
     return wanted
+
+
+def class_path() -> tuple[Path, ...]:
+    """The archive and all that it runs with, in the order of Java's class path; what is missing is built or fetched.
+
+    Raises:
+      EngineError: as `ready_jar`.
+      JarError: as `ready_jar`.
+    """
+    return (ready_jar(), *dependencies())
+
+
+def dependencies() -> tuple[Path, ...]:
+    """What the archive runs with; what is not in the cache is fetched, and told.
+
+    Raises:
+      JarError: archives that cannot be had.
+    """
+    return fetch_jars(SERVICE_LOCK, progress=told_in_lines("fetching the Java archives of the SQL service, once"))
 
 
 def jar_hash(jar: Path) -> str:
@@ -79,23 +100,26 @@ def build(jar: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="blocks-jar-") as name:
         classes = Path(name, "classes")
         main = SOURCES / "src" / "main"
-        compile_sources(_sources(main / "java"), _sources(main / "scala"), fetch_jars(SERVICE_LOCK), classes)
+        compile_sources(_sources(main / "java"), _sources(main / "scala"), dependencies(), classes)
         if (main / "resources").is_dir():
             shutil.copytree(main / "resources", classes, dirs_exist_ok=True)
         _index(classes)
         jar.parent.mkdir(parents=True, exist_ok=True)
         part = jar.with_suffix(f".{os.getpid()}.part")
-        pack(classes, part)
-        os.replace(part, jar)
+        try:
+            pack(classes, part)
+            os.replace(part, jar)
+        finally:
+            part.unlink(missing_ok=True)
 
 
-def compile_sources(java: Sequence[Path], scala: Sequence[Path], class_path: Sequence[Path], classes: Path) -> None:
+def compile_sources(java: Sequence[Path], scala: Sequence[Path], needed: Sequence[Path], classes: Path) -> None:
     """Compiles Java and Scala that may use each other.
 
     Args:
       java: sources.
       scala: sources.
-      class_path: what they need.
+      needed: class path of what they use.
       classes: folder for the result; made if it is not there.
 
     Raises:
@@ -106,7 +130,7 @@ def compile_sources(java: Sequence[Path], scala: Sequence[Path], class_path: Seq
     ecj = next(str(one) for one in compilers if one.name.startswith("ecj-"))
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         # A class path is longer than some systems allow a command to be.
-        file.write('-cp "' + os.pathsep.join(map(str, [classes, *class_path])) + '"')
+        file.write('-cp "' + os.pathsep.join(map(str, [classes, *needed])) + '"')
         file.flush()
         if scala:
             scalac = [program, "-Xss4m", "-cp", os.pathsep.join(map(str, compilers)), "scala.tools.nsc.Main"]
@@ -133,7 +157,7 @@ def _index(classes: Path) -> None:
         return
     target = classes / INDEX
     target.parent.mkdir(parents=True, exist_ok=True)
-    paths = os.pathsep.join(map(str, [classes, *fetch_jars(SERVICE_LOCK)]))
+    paths = os.pathsep.join(map(str, [classes, *dependencies()]))
     _run([str(java_program()), "-cp", paths, _INDEXER, str(target)])
 
 
@@ -154,5 +178,13 @@ def _locked(folder: Path) -> Iterator[None]:
 
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _tell("waiting for another process that builds the SQL functions of java_udfs/")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _tell(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)

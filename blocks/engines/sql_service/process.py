@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from blocks.engines.errors import EngineError
-from blocks.engines.jars import cache_folder, fetch_jars
+from blocks.engines.jars import cache_folder
 from blocks.engines.java import java_program
 from blocks.engines.processes import OwnedProcess, last_lines
-from blocks.engines.sql_service.jar import SERVICE_LOCK, jar_hash, ready_jar
+from blocks.engines.sql_service.jar import dependencies, jar_hash, ready_jar
 
 NAME = "the SQL service"
 MEMORY = "1g"
@@ -32,7 +32,10 @@ _OPTIONS = (
     "-XX:+ExitOnOutOfMemoryError",
     "-Xss2m",
     "-Dfile.encoding=UTF-8",
+    # No result depends on the machine's zone and language.
     "-Duser.timezone=UTC",
+    "-Duser.language=en",
+    "-Duser.country=",
     "-Djava.awt.headless=true",
     "--enable-native-access=ALL-UNNAMED",
 )
@@ -47,17 +50,17 @@ def java_command(folder: Path, jar: Path, memory: str, extra: Sequence[str] = ()
       memory: heap, `1g`.
       extra: options of Java.
     """
-    class_path = os.pathsep.join(map(str, [jar, *fetch_jars(SERVICE_LOCK)]))
+    paths = os.pathsep.join(map(str, [jar, *dependencies()]))
     program = str(java_program())
     options = [*_OPTIONS, *_OPENS, *_quiet(), f"-Xmx{memory}", f"-Djava.io.tmpdir={folder}", *extra]
-    if not extra and (kept := cache_of(class_path)).exists():
+    if not extra and (kept := cache_of(paths)).exists():
         options.append(f"-XX:AOTCache={kept}" if _java_version() >= AOT_JAVA else f"-XX:SharedArchiveFile={kept}")
-    return [program, *options, "-cp", class_path, "blocks.service.Main", str(folder / "token"), version(jar)]
+    return [program, *options, "-cp", paths, "blocks.service.Main", str(folder / "token"), version(jar)]
 
 
-def cache_of(class_path: str) -> Path:
+def cache_of(paths: str) -> Path:
     """Where the classes that a start needs are kept as Java holds them; a file for each Java and class path."""
-    known = f"{class_path}\0{_java_version()}\0{java_program()}\0{jar_hash(Path(class_path.split(os.pathsep)[0]))}"
+    known = f"{paths}\0{_java_version()}\0{java_program()}\0{jar_hash(Path(paths.split(os.pathsep)[0]))}"
     name = hashlib.sha256(known.encode()).hexdigest()[:24]
     return cache_folder().parent / "sql-service" / f"{name}.{'aot' if _java_version() >= AOT_JAVA else 'jsa'}"
 
@@ -146,6 +149,13 @@ def is_running(pid: int) -> bool:
     return True
 
 
+def kill(pid: int) -> None:
+    """Ends a service that was started detached, if it still runs."""
+    if pid and is_running(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def wait_ended(pid: int, seconds: float) -> bool:
     """Whether it ends within some seconds."""
     deadline = time.monotonic() + seconds
@@ -169,8 +179,7 @@ def wait_detached(log: Path, pid: int) -> str:
             return f"127.0.0.1:{found[1]}"
         if not running or time.monotonic() > deadline:
             what = f"{NAME} " + ("was not ready in time" if running else "ended while it started")
-            if running:
-                os.kill(pid, signal.SIGKILL)
+            kill(pid)
             said = "\n".join(last_lines(log))
             fix = "`blocks doctor` looks at the Java runtime" + (f"; it said:\n{said}" if said else "")
             raise EngineError(what, where=f"log {log}", fix=fix)

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,16 +55,18 @@ def start_shared(memory: str = process.MEMORY) -> SharedStatus:
         if running is not None:
             connect()
             return running
-        folder = state_folder()
         private, token = process.new_folder()
+        pid = 0
         try:
             pid, version = process.start_detached(private, memory)
             address = process.wait_detached(private / "log", pid)
+            state = {"address": address, "token": token, "pid": pid, "version": version, "folder": str(private)}
+            process.write_private(state_folder() / "state.json", json.dumps(state))
         except BaseException:
+            # Nobody would know of it.
+            process.kill(pid)
             shutil.rmtree(private, ignore_errors=True)
             raise
-        state = {"address": address, "token": token, "pid": pid, "version": version, "folder": str(private)}
-        process.write_private(folder / "state.json", json.dumps(state))
         found = status()
         assert found is not None
         return found
@@ -111,7 +112,7 @@ def stop_shared() -> bool:
         ):
             found.stop()
         if running and not process.wait_ended(state["pid"], 10):
-            os.kill(state["pid"], signal.SIGKILL)
+            process.kill(state["pid"])
         _clean(state)
         return running
 
@@ -147,8 +148,10 @@ def _state() -> dict[str, Any] | None:
 
 
 def _clean(state: dict[str, Any]) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        (state_folder() / "state.json").unlink()
+    # Another process may have started a new one by now.
+    if _state() == state:
+        with contextlib.suppress(FileNotFoundError):
+            (state_folder() / "state.json").unlink()
     folder = Path(state["folder"])
     if folder.name.startswith("blocks-sql-"):
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pyarrow as pa
 from blocks.core.errors import ConfigError, Problem, all_problems
 from blocks.core.labels import event_time_of
 from blocks.core.wire import wire_schema
+from blocks.engines.jars import cache_folder, write_whole
 
 DEADLINE_SECONDS = 30.0
 
@@ -95,7 +97,10 @@ def _table_json(table: "Table | pa.Schema") -> dict[str, Any]:
 
 
 def checked_jars(udf_jars: Iterable["UserJar | Path | str"]) -> list[str]:
-    """The paths of users' archives, absolute, after their hashes were compared.
+    """The paths of copies of users' archives, after their hashes were compared.
+
+    The service reads a copy that is named by its content: an archive that is built anew is another one to it, also
+    while the service runs, and nobody can write to one that Java has open.
 
     Raises:
       ConfigError: every archive that cannot be used.
@@ -105,22 +110,33 @@ def checked_jars(udf_jars: Iterable["UserJar | Path | str"]) -> list[str]:
         for one in udf_jars:
             jar = one if isinstance(one, UserJar) else UserJar(Path(one))
             path = Path(jar.path).absolute()
-            problem = _jar_problem(path, jar.sha256)
-            if problem is not None:
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                what = f"cannot read the archive: {error.strerror}"
+                problems.append(Problem(what, str(path), "give the path of a .jar file"))
+                continue
+            digest = hashlib.sha256(content).hexdigest()
+            problem = _jar_problem(content, digest, str(path), jar.sha256)
+            if problem is None:
+                paths.append(str(_kept(content, digest, path.name)))
+            else:
                 problems.append(problem)
-            paths.append(str(path))
     return paths
 
 
-def _jar_problem(path: Path, sha256: str | None) -> Problem | None:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        return Problem(f"cannot read the archive: {error.strerror}", str(path), "give the path of a .jar file")
-    found = hashlib.sha256(content).hexdigest()
-    if sha256 is not None and found != sha256.lower():
-        what = f"expected SHA-256 {sha256}, got {found}"
-        return Problem(what, str(path), "do not use this archive, or find out who changed it")
-    if not zipfile.is_zipfile(path):
-        return Problem("not a Java archive", str(path), "give a .jar file, as `mvn package` writes it")
+def _jar_problem(content: bytes, digest: str, where: str, wanted: str | None) -> Problem | None:
+    if wanted is not None and digest != wanted.lower():
+        what = f"expected SHA-256 {wanted}, got {digest}"
+        return Problem(what, where, "do not use this archive, or find out who changed it")
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        return Problem("not a Java archive", where, "give a .jar file, as `mvn package` writes it")
     return None
+
+
+def _kept(content: bytes, digest: str, name: str) -> Path:
+    """A copy in the user's cache."""
+    kept = cache_folder().parent / "functions" / digest / name
+    if not kept.exists():
+        write_whole(kept, content)
+    return kept

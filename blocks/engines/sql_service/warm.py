@@ -20,13 +20,12 @@ import pyarrow as pa
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from blocks.engines.errors import EngineError
-from blocks.engines.jars import fetch_jars
 from blocks.engines.sql_service import process
 from blocks.engines.sql_service.client import SqlService
-from blocks.engines.sql_service.jar import SERVICE_LOCK, SOURCES, ready_jar
+from blocks.engines.sql_service.jar import SOURCES, class_path
 from blocks.engines.sql_service.stage import SqlStage
 
-# Java writes for as long again as the training takes, and much longer where others need the processor.
+# Java writes when it ends: for as long again as the training takes, much longer where others need the processor.
 _SECONDS = 900.0
 # Each has some 130 MB; those of earlier archives and Javas are not used again.
 _KEPT_CACHES = 3
@@ -60,6 +59,7 @@ def warm() -> Path:
     part = kept.with_name(f".{os.getpid()}.{kept.name}")
     option = "-XX:AOTCacheOutput=" if kept.suffix == ".aot" else "-XX:ArchiveClassesAtExit="
     folder, token = process.new_folder()
+    pid = 0
     try:
         pid, version = process.start_detached(folder, extra=[f"{option}{part}"])
         address = process.wait_detached(folder / "log", pid)
@@ -67,13 +67,14 @@ def warm() -> Path:
         with contextlib.closing(trained):
             _train(trained)
             trained.stop()
-        _wait(pid)
+        process.wait_ended(pid, _SECONDS)
         if not part.exists():
             raise EngineError("Java made no cache of its classes", where=str(kept), fix="the service works without one")
         os.replace(part, kept)
         kept.with_suffix(".tried").unlink(missing_ok=True)
         _forget_old(kept.parent)
     finally:
+        process.kill(pid)
         shutil.rmtree(folder, ignore_errors=True)
         part.unlink(missing_ok=True)
     return kept
@@ -106,7 +107,7 @@ def warm_later() -> bool:
 
 
 def _cache() -> Path:
-    return process.cache_of(os.pathsep.join(map(str, [ready_jar(), *fetch_jars(SERVICE_LOCK)])))
+    return process.cache_of(os.pathsep.join(map(str, class_path())))
 
 
 def _forget_old(folder: Path) -> None:
@@ -126,9 +127,3 @@ def _train(trained: SqlService) -> None:
         with beam.Pipeline(runner=FnApiRunner()) as pipeline:
             messages = pipeline | beam.Create([batch.serialize().to_pybytes()]).with_output_types(bytes)
             _ = {"PCOLLECTION": messages} | SqlStage(query, {"PCOLLECTION": _SCHEMA}, sql_service=trained)
-
-
-def _wait(pid: int) -> None:
-    """Waits until Java has written: it does so when it ends."""
-    with contextlib.suppress(ChildProcessError, subprocess.TimeoutExpired):
-        process.wait_ended(pid, _SECONDS)

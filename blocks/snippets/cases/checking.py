@@ -1,6 +1,7 @@
 """Checks the tests of a snippet against its steps and their columns, before anything runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -81,12 +82,26 @@ def batch_only(steps: Sequence[Step]) -> list[Step]:
     ]
 
 
-def case_problems(snippet: Snippet, steps: Sequence[Step], edges: Edges | None) -> Iterator[Problem]:
+def in_java(steps: Sequence[Step], blocks: Mapping[int, Any]) -> list[Step]:
+    """Steps whose query runs in Beam SQL: the one runner that plays a stream as a test says it takes no steps in Java.
+
+    Args:
+      steps: of a snippet.
+      blocks: of its built steps, by their numbers.
+    """
+    explained = ((step, getattr(blocks.get(step.number), "explanation", None)) for step in steps)
+    return [step for step, one in explained if one is not None and one.engine == "beam"]
+
+
+def case_problems(
+    snippet: Snippet, steps: Sequence[Step], blocks: Mapping[int, Any], edges: Edges | None
+) -> Iterator[Problem]:
     """Every mistake in the tests of a snippet, each at its place.
 
     Args:
       snippet: as it was read.
       steps: of it.
+      blocks: of those that could be built, by their numbers.
       edges: of the built pipeline; None if it could not be built, and then columns are not checked.
     """
     for case in snippet.cases:
@@ -94,11 +109,23 @@ def case_problems(snippet: Snippet, steps: Sequence[Step], edges: Edges | None) 
         yield from _input_problems(snippet, case, steps, edges)
         for expected in case.expect:
             yield from _expect_problems(snippet, expected, steps, edges)
-        slow = batch_only(steps)
-        if slow and (case.timed if case.modes is None else "stream" in case.modes):
+        if case.timed if case.modes is None else "stream" in case.modes:
             place = snippet.document.where((*case.place, "stream" if case.modes is None else "modes"))
-            names = ", ".join(f"`{step.label}`" for step in slow)
-            yield Problem(f"{names} cannot be in a stream", place, "write modes: [batch], and `inputs`")
+            if slow := batch_only(steps):
+                yield Problem(f"{_names(slow)} cannot be in a stream", place, "write modes: [batch], and `inputs`")
+            if java := in_java(steps, blocks):
+                what = f"{_names(java)} runs in Beam SQL, and a test cannot play a stream to steps in Java"
+                yield Problem(what, place, _IN_JAVA)
+
+
+_IN_JAVA = (
+    "write modes: [batch], and `inputs`; or write the query so that it runs in DuckDB: `blocks explain` says what "
+    "stands in its way. Its windows can be tried on Flink: blocks run --runner flink"
+)
+
+
+def _names(steps: Sequence[Step]) -> str:
+    return ", ".join(f"`{step.label}`" for step in steps)
 
 
 def _parameter_problems(snippet: Snippet, case: Case) -> Iterator[Problem]:

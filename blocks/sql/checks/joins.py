@@ -15,6 +15,7 @@ from sqlglot import exp
 from blocks.sql.analysis import Analysis, Found, Relation, Scope
 from blocks.sql.checks.bounds import boundedness, windows_of
 from blocks.sql.checks.keys import unfit
+from blocks.sql.checks.outer_joins import lost_fields, refuses_null
 from blocks.sql.checks.telling import SUBQUERIES, aggregates, own, selects, told, written
 from blocks.sql.problems import SqlProblem
 from blocks.sql.rewriting.one_sided import is_movable
@@ -22,9 +23,6 @@ from blocks.sql.rewriting.one_sided import is_movable
 _NOT_EQUAL = (
     "join by equal columns, select both, and compare them in a RunSql after this one; for a time span join by a window"
 )
-
-
-_COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Like, exp.Between)
 
 
 @dataclass(slots=True)
@@ -81,6 +79,8 @@ class _Joins:
         where = scope.select.args.get("where")
         self._where = list(conjuncts(where.this)) if where is not None else []
         self._where.extend(_from_above(analysis, scope))
+        # Relations of outer joins of which WHERE makes inner ones.
+        self._kept: set[str] = set()
 
     def problems(self) -> Iterator[SqlProblem]:
         """A problem for each join that cannot be done."""
@@ -93,6 +93,7 @@ class _Joins:
             if not self._is_unnest(join.this):
                 yield from self._join(join, left, right)
             left = _Side(left.relations | right.relations, join.side not in ("LEFT", "RIGHT", "FULL"), [])
+        yield from lost_fields(self._analysis, self._scope, self._kept, self._meant)
 
     def _source(self, node: Any) -> tuple[_Side, list[SqlProblem]]:
         if not isinstance(node, exp.Paren):
@@ -129,33 +130,17 @@ class _Joins:
             yield self._told(join, "a join without a condition", "add ON a.key = b.key, or USING (key)")
             return
         outer = join.side in ("LEFT", "RIGHT", "FULL") and not self._is_inner(join.side, left, right)
+        if not outer:
+            self._kept |= left.relations | right.relations
         yield from self._conditions(join, left, right, outer)
         yield from self._bounds(join, left, right)
 
     def _is_inner(self, side: str, left: _Side, right: _Side) -> bool:
         """Whether WHERE leaves out every row that the outer join would add: the planner makes an inner one of it."""
         added = {"LEFT": [right], "RIGHT": [left], "FULL": [left, right]}[side]
-        return all(any(self._refuses_null(condition, one.relations) for condition in self._where) for one in added)
-
-    def _refuses_null(self, condition: Any, relations: set[str]) -> bool:
-        if isinstance(condition, exp.Not):
-            inner = condition.this.unnest()
-            return (
-                isinstance(inner, exp.Is)
-                and isinstance(inner.expression, exp.Null)
-                and self._is_of(inner.this, relations)
-            )
-        if not isinstance(condition, _COMPARISONS):
-            return False
-        return any(self._is_of(side, relations) for side in (condition.this, condition.args.get("expression")))
-
-    def _is_of(self, node: Any, relations: set[str]) -> bool:
-        if not isinstance(node, exp.Column | exp.Paren | exp.Cast | exp.Binary | exp.Neg):
-            return False
-        if isinstance(node, exp.Column):
-            found = self._meant(node)
-            return found is not None and found.relation.alias in relations
-        return any(self._is_of(child, relations) for child in node.iter_expressions())
+        return all(
+            any(refuses_null(condition, one.relations, self._meant) for condition in self._where) for one in added
+        )
 
     def _is_comma(self, join: Any) -> bool:
         meta = join._meta or {}

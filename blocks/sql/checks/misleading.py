@@ -7,6 +7,7 @@ import pyarrow.types as pat
 from sqlglot import exp
 
 from blocks.sql.analysis import Analysis
+from blocks.sql.checks.telling import every
 from blocks.sql.coercion import digits
 from blocks.sql.dialect.nodes import function_arguments
 from blocks.sql.places import place_of
@@ -19,7 +20,7 @@ _CUT = ("AVG", "VAR_POP", "VAR_SAMP", "COVAR_POP", "COVAR_SAMP")
 
 def null_comparisons(analysis: Analysis) -> Iterator[SqlProblem]:
     """`x = NULL`: never true, whatever x is."""
-    for node in analysis.tree.find_all(*_COMPARISONS):
+    for node in every(analysis.tree, *_COMPARISONS):
         sides = [_bare(node.left), _bare(node.right)]
         if not any(isinstance(side, exp.Null) for side in sides):
             continue
@@ -29,7 +30,7 @@ def null_comparisons(analysis: Analysis) -> Iterator[SqlProblem]:
         what = "a comparison with NULL is never true"
         fix = f"write {shown} IS {negated}NULL"
         yield problem(analysis.text, place_of(node), "always_null", what, fix, source=analysis.source)
-    for node in analysis.tree.find_all(exp.In):
+    for node in every(analysis.tree, exp.In):
         yield from _null_in_list(analysis, node)
 
 
@@ -50,7 +51,7 @@ def _bare(node: Any) -> Any:
 
 def cut_results(analysis: Analysis) -> Iterator[SqlProblem]:
     """Aggregates in the type of their argument: a mean of whole numbers is cut, a sum of small ones wraps around."""
-    for node in analysis.tree.find_all(exp.Anonymous):
+    for node in every(analysis.tree, exp.Anonymous):
         call, kind = analysis.calls.get(id(node)), analysis.type_of(node)
         if call is None or kind is None or call.function.origin != "beam" or call.function.kind != "aggregate":
             continue
@@ -66,7 +67,7 @@ def cut_results(analysis: Analysis) -> Iterator[SqlProblem]:
 
 def cut_casts(analysis: Analysis) -> Iterator[SqlProblem]:
     """CAST(x AS DECIMAL): a DECIMAL without a scale has no digits after the point."""
-    for node in analysis.tree.find_all(exp.Cast):
+    for node in every(analysis.tree, exp.Cast):
         kind, source = analysis.type_of(node), analysis.type_of(node.this)
         if kind is None or source is None or kind.name != "DECIMAL" or node.to.expressions:
             continue
@@ -80,7 +81,7 @@ def cut_decimals(analysis: Analysis) -> Iterator[SqlProblem]:
 
     Tried on Beam 2.70: COALESCE(2.5, 0) of a column is 2, and 2.5 = 2.5 is false if one of both is a column.
     """
-    for node in analysis.tree.find_all(exp.Anonymous, exp.EQ, exp.NEQ, exp.In):
+    for node in every(analysis.tree, exp.Anonymous, exp.EQ, exp.NEQ, exp.In):
         if isinstance(node, exp.Anonymous):
             name, parts = node.name.upper(), function_arguments(node)
             cut = name in ("COALESCE", "MOD") and any(_is_cut(analysis, part) for part in parts)
@@ -101,7 +102,7 @@ def _is_cut(analysis: Analysis, node: Any) -> bool:
     kind = analysis.type_of(node)
     if kind is None or kind.name != "DECIMAL" or digits(kind)[1]:
         return False
-    columns = (analysis.found.get(id(one)) for one in node.find_all(exp.Column))
+    columns = (analysis.found.get(id(one)) for one in every(node, exp.Column))
     fields = [found.column.field for found in columns if found is not None]
     return any(field is None or (pat.is_decimal(field.type) and field.type.scale > 0) for field in fields)
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlglot import exp
 
 from blocks.sql.analysis import Analysis
+from blocks.sql.checks.telling import every
 from blocks.sql.dialect.nodes import function_arguments
 from blocks.sql.places import place_of
 from blocks.sql.problems import SqlProblem, problem
@@ -15,7 +16,7 @@ _WINDOWS = ("TUMBLE", "HOP", "SESSION")
 
 def window_times(analysis: Analysis) -> Iterator[SqlProblem]:
     """TUMBLE, HOP and SESSION over what is no TIMESTAMP, or may be NULL."""
-    for node in analysis.tree.find_all(exp.Anonymous):
+    for node in every(analysis.tree, exp.Anonymous):
         call = analysis.calls.get(id(node))
         if call is None or call.function.name not in _WINDOWS or call.function.origin != "beam":
             continue
@@ -43,7 +44,7 @@ def _is_filtered(node: Any, time: Any) -> bool:
         return False
     return any(
         isinstance(one.this, exp.Is) and isinstance(one.this.expression, exp.Null) and one.this.this == time
-        for one in where.find_all(exp.Not)
+        for one in every(where, exp.Not)
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlglot import exp
 
 from blocks.sql.analysis import Analysis, Column
+from blocks.sql.checks.telling import every
 from blocks.sql.places import place_of
 from blocks.sql.problems import SqlProblem, problem
 from blocks.sql.types import INTERVALS, SqlType
@@ -70,7 +71,7 @@ def _condition(analysis: Analysis, node: Any, word: str) -> Iterator[SqlProblem]
 
 def sorted_types(analysis: Analysis) -> Iterator[SqlProblem]:
     """ORDER BY of a type that Beam cannot sort."""
-    for order in analysis.tree.find_all(exp.Order):
+    for order in every(analysis.tree, exp.Order):
         if isinstance(order.parent, exp.Window):
             continue
         for item in order.expressions:

@@ -2,7 +2,8 @@
 
 from sqlglot import exp
 
-from blocks.sql.dialect.expressions import QUERY_WORDS, ExpressionReader
+from blocks.sql.dialect.expressions import ExpressionReader
+from blocks.sql.dialect.operands import QUERY_WORDS
 from blocks.sql.dialect.words import FUNCTION_WORDS
 
 _SPECIAL = frozenset(
@@ -230,9 +231,7 @@ class FunctionReader(ExpressionReader):
         distinct = self.took("DISTINCT")
         if not distinct:
             self.took("ALL")
-        arguments = [self._argument()]
-        while self.took(","):
-            arguments.append(self._argument())
+        arguments = self.listed(self._argument)
         if self.kind in ("ORDER", "SEPARATOR", "IGNORE", "RESPECT"):
             raise self.refused(f"{self.kind} in a call", "Beam's planner does not have it", "leave it out")
         return [self.put(exp.Distinct(expressions=arguments), at)] if distinct else arguments
@@ -344,9 +343,7 @@ class FunctionReader(ExpressionReader):
         """Reads ORDER BY."""
         first = self.expect("ORDER")
         self.expect("BY", "ORDER")
-        items = [self._ordered()]
-        while self.took(","):
-            items.append(self._ordered())
+        items = self.listed(self._ordered)
         return self.put(exp.Order(expressions=items), first)
 
     def _ordered(self) -> exp.Ordered:

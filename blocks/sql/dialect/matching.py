@@ -2,8 +2,8 @@
 
 from sqlglot import exp
 
-from blocks.sql.dialect.expressions import QUERY_WORDS
 from blocks.sql.dialect.failures import QueryFailure
+from blocks.sql.dialect.operands import QUERY_WORDS
 from blocks.sql.dialect.queries import QueryReader
 from blocks.sql.dialect.reader import END
 from blocks.sql.dialect.tokens import Tokens

@@ -5,6 +5,8 @@ from typing import Any
 
 from sqlglot import exp
 
+# What is put into parentheses where it stands below an operator.
+LOOSE = (exp.Binary, exp.Not, exp.Neg, exp.Between, exp.In, exp.Is)
 _LEAVES = (exp.Literal, exp.Identifier, exp.Var, exp.Star, exp.Null, exp.Boolean)
 
 
@@ -56,3 +58,18 @@ def is_distinct(node: Any) -> bool:
     """Whether an aggregate is of distinct values."""
     arguments = node.expressions
     return len(arguments) == 1 and isinstance(arguments[0], exp.Distinct)
+
+
+def windows_of(node: Any) -> list[Any]:
+    """A node of OVER and the windows of WINDOW that it names, one through the other; empty for every other node."""
+    select = node.find_ancestor(exp.Select) if isinstance(node, exp.Window) else None
+    if select is None:
+        return []
+    named = {one.name: one for one in select.args.get("windows") or ()}
+    found, names = [node], [node.args.get("alias")]
+    for name in names:
+        window = named.pop(name.name, None) if name is not None else None
+        if window is not None:
+            found.append(window)
+            names.append(window.args.get("first"))
+    return found

@@ -114,9 +114,7 @@ class QueryReader(TableReader):
     def _with(self) -> exp.With:
         first = self.step()
         recursive = self.took("RECURSIVE")
-        items = [self._with_item()]
-        while self.took(","):
-            items.append(self._with_item())
+        items = self.listed(self._with_item)
         node = exp.With(expressions=items)
         if recursive:
             node.set("recursive", True)
@@ -156,9 +154,7 @@ class QueryReader(TableReader):
 
     def _values(self, first: int) -> exp.Values:
         self.step()
-        rows = [self._row()]
-        while self.took(","):
-            rows.append(self._row())
+        rows = self.listed(self._row)
         return self.put(exp.Values(expressions=rows), first)
 
     def _row(self) -> exp.Tuple:
@@ -183,9 +179,7 @@ class QueryReader(TableReader):
             node.set("distinct", self.put(exp.Distinct(), at))
         else:
             self.took("ALL")
-        items = [self._item()]
-        while self.took(","):
-            items.append(self._item())
+        items = self.listed(self._item)
         node.set("expressions", items)
         if self.kind == "FROM":
             self._from(node)
@@ -271,9 +265,7 @@ class QueryReader(TableReader):
         if self.kind == "DISTINCT":
             raise self.refused("GROUP BY DISTINCT", "Beam's planner cannot do it", "leave DISTINCT out")
         self.took("ALL")
-        items = [self._grouping()]
-        while self.took(","):
-            items.append(self._grouping())
+        items = self.listed(self._grouping)
         return self.put(exp.Group(expressions=items), first)
 
     def _grouping(self) -> exp.Expr:
@@ -281,9 +273,7 @@ class QueryReader(TableReader):
         if kind == "GROUPING" and self.peek() == "SETS":
             self.took("GROUPING", "SETS")
             self.expect("(", "GROUPING SETS")
-            items = [self._grouping()]
-            while self.took(","):
-                items.append(self._grouping())
+            items = self.listed(self._grouping)
             self.expect(")")
             return self.put(exp.GroupingSets(expressions=items), first)
         if kind in ("ROLLUP", "CUBE") and self.peek() == "(":

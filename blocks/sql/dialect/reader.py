@@ -1,6 +1,8 @@
 """The parser's view of the tokens: where it stands, what comes next, and how nodes get their place."""
 
 import difflib
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlglot import exp
@@ -11,6 +13,7 @@ from blocks.sql.dialect.tokens import Tokens
 from blocks.sql.dialect.words import CONTEXT_WORDS, FUNCTION_WORDS, RESERVED, STRUCTURE
 
 Node = TypeVar("Node", bound=exp.Expr)
+Read = TypeVar("Read")
 NAME, END = "name", ""
 # Letters of a name, as the planner counts them.
 MAX_NAME = 128
@@ -61,6 +64,18 @@ class Reader:
         if self.kind != kind:
             raise self.unexpected(f"`{kind}`", after)
         return self.step()
+
+    def listed(self, read: Callable[[], Read], *before: Read) -> list[Read]:
+        """Reads what has commas between.
+
+        Args:
+          read: reads one.
+          before: the first one, if it was read.
+        """
+        items = [*before] or [read()]
+        while self.took(","):
+            items.append(read())
+        return items
 
     def put(self, node: Node, first: int, **marks: bool) -> Node:
         """Gives a node its place: from the token at `first` to the last that was read."""
@@ -116,9 +131,7 @@ class Reader:
     def names(self, what: str) -> list[exp.Identifier]:
         """Reads names in parentheses."""
         self.expect("(")
-        names = [self.name(what)]
-        while self.took(","):
-            names.append(self.name(what))
+        names = self.listed(partial(self.name, what))
         self.expect(")")
         return names
 

@@ -2,9 +2,9 @@
 
 from sqlglot import exp
 
-from blocks.sql.dialect.expressions import QUERIES, QUERY_WORDS
 from blocks.sql.dialect.failures import QueryFailure
 from blocks.sql.dialect.functions import FunctionReader
+from blocks.sql.dialect.operands import QUERIES, QUERY_WORDS
 from blocks.sql.dialect.reader import END
 from blocks.sql.dialect.words import STRUCTURE
 
@@ -187,11 +187,10 @@ class TableReader(FunctionReader):
         self.step()
         self.expect("(", "UNNEST")
         at = self.at
-        items = [self.query_or_expression()]
-        if isinstance(items[0], QUERIES) and not isinstance(items[0], exp.Subquery):
-            items = [self.put(exp.Subquery(this=items[0]), at)]
-        while self.took(","):
-            items.append(self.expression())
+        first_item = self.query_or_expression()
+        if isinstance(first_item, QUERIES) and not isinstance(first_item, exp.Subquery):
+            first_item = self.put(exp.Subquery(this=first_item), at)
+        items = self.listed(self.expression, first_item)
         self.expect(")")
         node = self.put(exp.Unnest(expressions=items), first)
         if self.took("WITH", "ORDINALITY"):

@@ -33,6 +33,9 @@ TOLERATED: dict[str, Tolerated] = {
     "function_case": Tolerated(
         "unknown_function", "Beam finds {} by its name in capitals only", "write the function's name in capitals"
     ),
+    "library_case": Tolerated(
+        "unknown_function", "{} is found by its name in small letters only", "write its name in small letters"
+    ),
     "count_distinct": Tolerated(
         "unsupported", "Beam SQL has no DISTINCT in an aggregate", "aggregate over a SELECT DISTINCT"
     ),

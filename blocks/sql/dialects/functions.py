@@ -116,20 +116,29 @@ def _extreme(operator: str) -> Form:
     return made
 
 
-def _truncate_time(of: Translator, node: Any) -> Any:
-    unit = of.unit(node.args.get("unit"))
-    if unit is None:
-        return exp.Null()
-    if unit == "WEEK":
-        return of.refuse(node, "the week of a time", "weeks begin on other days there; subtract days by EXTRACT(DOW)")
-    return call("FLOOR", of.node(node.this), exp.Var(this=unit))
+def _in_units(form: Callable[[Translator, Any, str], Any], *weeks: str) -> Form:
+    """A form of times that gets its unit.
 
+    Args:
+      form: of the translator, the node and the unit.
+      weeks: what weeks are, and what to do instead, where they cannot be translated.
+    """
 
-def _add_time(sign: str) -> Form:
     def made(of: Translator, node: Any) -> Any:
         unit = of.unit(node.args.get("unit"))
         if unit is None:
             return exp.Null()
+        return of.refuse(node, *weeks) if weeks and unit == "WEEK" else form(of, node, unit)
+
+    return made
+
+
+def _truncate_time(of: Translator, node: Any, unit: str) -> Any:
+    return call("FLOOR", of.node(node.this), exp.Var(this=unit))
+
+
+def _add_time(sign: str) -> Form:
+    def made(of: Translator, node: Any, unit: str) -> Any:
         amount = of.node(node.expression.this if isinstance(node.expression, exp.Interval) else node.expression)
         if isinstance(amount, exp.Literal):
             number = amount.name.strip()
@@ -140,22 +149,22 @@ def _add_time(sign: str) -> Form:
         amount = exp.Neg(this=_grouped(amount)) if sign == "-" else amount
         return call("TIMESTAMPADD", exp.Var(this=unit), amount, of.node(node.this))
 
-    return made
+    return _in_units(made)
 
 
-def _difference(of: Translator, node: Any) -> Any:
+def _difference(of: Translator, node: Any, unit: str) -> Any:
     """Boundaries that lie between, which is what other dialects count; Calcite counts whole units."""
-    unit = of.unit(node.args.get("unit"))
-    if unit is None:
-        return exp.Null()
-    if unit == "WEEK":
-        return of.refuse(node, "a difference in weeks", "divide the one in days by 7")
     later, earlier = of.node(node.this), of.node(node.expression)
     kind = exp.Var(this=unit)
     if of.dialect != "spark" or unit == "DAY":
         earlier, later = (call("FLOOR", one, kind.copy()) for one in (earlier, later))
     return call("TIMESTAMPDIFF", kind, earlier, later)
 
+
+_TRUNCATED = _in_units(
+    _truncate_time, "the week of a time", "weeks begin on other days there; subtract days by EXTRACT(DOW)"
+)
+_BETWEEN = _in_units(_difference, "a difference in weeks", "divide the one in days by 7")
 
 _EXTRACTED = {
     # Beam SQL: DOW is 1 (Sunday) to 7, ISODOW 1 (Monday) to 7.
@@ -326,9 +335,9 @@ FORMS: dict[type[exp.Expr], Form] = {
     exp.Trim: _trim,
     exp.ILike: _ilike,
     exp.MD5: _form("MD5({this})"),
-    exp.DateTrunc: _truncate_time,
-    exp.TimestampTrunc: _truncate_time,
-    exp.DatetimeTrunc: _truncate_time,
+    exp.DateTrunc: _TRUNCATED,
+    exp.TimestampTrunc: _TRUNCATED,
+    exp.DatetimeTrunc: _TRUNCATED,
     exp.DateAdd: _add_time("+"),
     exp.TimestampAdd: _add_time("+"),
     exp.DatetimeAdd: _add_time("+"),
@@ -336,10 +345,10 @@ FORMS: dict[type[exp.Expr], Form] = {
     exp.DateSub: _add_time("-"),
     exp.TimestampSub: _add_time("-"),
     exp.DatetimeSub: _add_time("-"),
-    exp.DateDiff: _difference,
-    exp.TimestampDiff: _difference,
-    exp.DatetimeDiff: _difference,
-    exp.TsOrDsDiff: _difference,
+    exp.DateDiff: _BETWEEN,
+    exp.TimestampDiff: _BETWEEN,
+    exp.DatetimeDiff: _BETWEEN,
+    exp.TsOrDsDiff: _BETWEEN,
     exp.Extract: _extract,
     exp.Year: _part("YEAR"),
     exp.Month: _part("MONTH"),

@@ -8,6 +8,7 @@ from typing import Any
 from sqlglot import exp
 
 from blocks.sql.dialect import Beam
+from blocks.sql.dialect.nodes import LOOSE
 
 _HOLE = re.compile(r"\{(\w+)\}")
 _MARK = "__hole_"
@@ -23,7 +24,7 @@ def fill(template: str, nodes: Mapping[str, Any]) -> Any:
     tree = _tree(template).copy()
     for column in [one for one in tree.find_all(exp.Column) if one.name.startswith(_MARK)]:
         node = nodes[column.name.removeprefix(_MARK)].copy()
-        if isinstance(node, _LOOSE) and not isinstance(column.parent, exp.Paren | exp.Anonymous | exp.Cast | None):
+        if isinstance(node, LOOSE) and not isinstance(column.parent, exp.Paren | exp.Anonymous | exp.Cast | None):
             node = exp.Paren(this=node)
         if column is tree:
             return node
@@ -45,7 +46,4 @@ def _tree(template: str) -> Any:
     for one in node.walk():
         # Places in the template are none in the query.
         one._meta = None
-    return node.unnest() if isinstance(node, exp.Paren) else node
-
-
-_LOOSE = (exp.Binary, exp.Not, exp.Neg, exp.Between, exp.In, exp.Is)
+    return node.unnest()

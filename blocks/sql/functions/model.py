@@ -66,6 +66,7 @@ class Declassifies:
     Attributes:
       bounds: argument name to (least, most) of a whole number; such an argument has to be a literal within them.
       literal: further arguments that have to be literals.
+      absent: arguments that must not be given.
       of: arguments whose labels the result loses; all if empty.
       gives: method of a policy that the function equals (`mask_left`): the result keeps its labels and is marked as
         masked in this way, so that a policy decides; empty where the result is `public`.
@@ -75,6 +76,7 @@ class Declassifies:
 
     bounds: Mapping[str, tuple[int | None, int | None]] = field(default_factory=dict)
     literal: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     of: tuple[str, ...] = ()
     gives: str = ""
     options: Mapping[str, str] = field(default_factory=dict)

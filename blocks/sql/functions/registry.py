@@ -6,6 +6,7 @@ change writes the version.
 """
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -43,6 +44,8 @@ class Registry:
     ) -> None:
         self._beam, self._functions = dict(beam), dict(functions or {})
         self._macros, self._sources = dict(macros or {}), dict(sources or {})
+        compiled = ((name, one) for name, one in self._functions.items() if name not in self._macros)
+        self._versions = Counter(_plain(name, one) for name, one in compiled if _versioned(name, one))
         self._bodies: dict[tuple[str, Overload], Body | None] = {}
 
     def find(self, name: str) -> Function | None:
@@ -70,12 +73,12 @@ class Registry:
         return f"did you mean `{close[0]}`?" if close else ""
 
     def served_name(self, name: str) -> str:
-        """By what name the SQL service has a compiled function: `clamp` for `clamp_v2` where 2 is the newest."""
+        """By what name the SQL service has a compiled function: with its version where there are several of them."""
         function = self._functions.get(name)
         if function is None:
             return name
         plain = _plain(name, function)
-        return plain if self._functions[plain].version == function.version else name
+        return f"{plain}_v{function.version}" if self._versions[plain] > 1 else plain
 
     def macro(self, name: str) -> Macro | None:
         """The file of a function in SQL; None if it is none."""
@@ -138,6 +141,9 @@ class Registry:
         shown = source or (str(index) if isinstance(index, str | Path) else f"the archive {sha256[:12]}")
         with all_problems(shown, ConfigError) as problems:
             functions = read_index(index, problems, jar=sha256, source=shown)
+            if not functions and not problems:
+                fix = "annotate the classes that are functions with blocks.udf.Function, and build it again"
+                problems.append(Problem("the archive has no functions", shown, fix))
             found = self._with(functions, (), shown, problems)
         return found  # noqa: RET504 - the problems are raised where the block ends
 
@@ -248,6 +254,7 @@ def declassifies_of(said: Mapping[str, Any]) -> Declassifies:
     return Declassifies(
         bounds=_bounds(said.get("bounds", {})),
         literal=tuple(said.get("literal", ())),
+        absent=tuple(said.get("absent", ())),
         of=tuple(said.get("of", ())),
         gives=said.get("gives", ""),
         options=dict(said.get("options", {})),

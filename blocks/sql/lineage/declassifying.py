@@ -1,6 +1,6 @@
 """Functions that take labels away: when they do, and what is left."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -9,32 +9,38 @@ from sqlglot import exp
 from blocks.core.errors import SchemaError
 from blocks.core.labels import PUBLIC, Leaf, Masked
 from blocks.core.policy import method_of
-from blocks.sql.analysis import Call
+from blocks.sql.analysis import Analysis, Call
 from blocks.sql.dialect import function_name
 from blocks.sql.functions.model import Declassifies
+from blocks.sql.lineage.clauses import conjuncts
+from blocks.sql.lineage.given import is_given
 
-# What only brings a value into one form: equal people stay equal, and no part of a value is chosen.
-CANONICAL = frozenset({"LOWER", "UPPER", "TRIM", "TEXT_NORMALIZE", "EMAIL_NORMALIZE", "PHONE_NORMALIZE"})
 _NO_LITERAL = object()
 
 
-def hidden_arguments(call: Call, rule: Declassifies) -> tuple[dict[str, Any], dict[str, Any]] | None:
+def hidden_arguments(
+    analysis: Analysis, call: Call, rule: Declassifies
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """(hidden arguments, other arguments) by name, of a call that takes labels away; None of one that does not.
 
     Args:
+      analysis: of the query.
       call: of a function with such a rule.
       rule: of the function.
     """
     if call.overload is None:
         return None
     given = _by_name(call)
+    if any(name in given for name in rule.absent):
+        return None
     literals = {name: _literal(given[name]) for name in (*rule.bounds, *rule.literal) if name in given}
     if any(value is _NO_LITERAL for value in literals.values()):
         return None
     if not all(_within(literals[name], bounds) for name, bounds in rule.bounds.items() if name in given):
         return None
     hidden = {name: one for name, one in given.items() if (name in rule.of if rule.of else name not in literals)}
-    if not all(map(_is_clean, hidden.values())):
+    # A count tells nothing of what a CAST cuts off; a mask of the first digit is that digit.
+    if not all(is_given(analysis, one, cuts=not rule.gives) for one in hidden.values()):
         return None
     return hidden, {name: one for name, one in given.items() if name not in hidden}
 
@@ -54,22 +60,12 @@ def large_groups(node: Any, least: int | None) -> bool:
     """
     if least is None:
         return True
+    # HAVING counts the rows of the group, and not those that FILTER or OVER choose of it.
+    if isinstance(node.parent, exp.Filter | exp.Window):
+        return False
     select = node.find_ancestor(exp.Select)
     having = select.args.get("having") if select is not None else None
     return having is not None and any(_at_least(one) >= least for one in conjuncts(having.this))
-
-
-def conjuncts(node: Any) -> Iterator[Any]:
-    """The conditions that AND joins."""
-    waiting = [node]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, exp.And):
-            waiting.extend((one.expression, one.this))
-        elif isinstance(one, exp.Paren):
-            waiting.append(one.this)
-        else:
-            yield one
 
 
 def _at_least(node: Any) -> int:
@@ -110,23 +106,6 @@ def _literal(node: Any) -> Any:
         return -value if isinstance(value, int) else _NO_LITERAL
     # A typed NULL, and a literal with its type.
     return _literal(node.this) if isinstance(node, exp.Cast) and isinstance(node.this, exp.Null) else _NO_LITERAL
-
-
-def _is_clean(node: Any) -> bool:
-    """Whether a value is a column, or a literal, at most brought into one form."""
-    while True:
-        if isinstance(node, exp.Column | exp.Literal | exp.Star | exp.Null):
-            return True
-        if isinstance(node, exp.Cast | exp.Paren) or (
-            isinstance(node, exp.Trim) and (node.args.get("expression") is None)
-        ):
-            node = node.this
-        elif (function_name(node).upper() in CANONICAL and node.expressions) or (
-            isinstance(node, exp.Distinct) and len(node.expressions) == 1
-        ):
-            node = node.expressions[0]
-        else:
-            return False
 
 
 def marked(leaf: Leaf, rule: Declassifies, others: dict[str, Any], domain: str) -> Leaf | None:

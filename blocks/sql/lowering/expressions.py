@@ -8,6 +8,7 @@ in docs/sql-differences.md; `tests/sql/lowering` runs both engines over the same
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
@@ -18,11 +19,13 @@ from blocks.sql.coercion import digits as planned_digits
 from blocks.sql.lowering import nested, operators, times
 from blocks.sql.lowering.converting import as_type, cast
 from blocks.sql.lowering.functions import FUNCTIONS, library_call
+from blocks.sql.lowering.lowered import Read
 from blocks.sql.lowering.patterns import like
 from blocks.sql.lowering.piece import NotLoweredError, Piece, decimal, engine_type, made, text_literal
 from blocks.sql.lowering.text import trimmed
-from blocks.sql.types import APPROXIMATE, INTEGERS, SqlType, UnsupportedTypeError, from_arrow
+from blocks.sql.types import INTEGERS, SqlType, UnsupportedTypeError, from_arrow
 
+_FOLDED = (exp.And, exp.Or, exp.Not, exp.Between, exp.Case)
 # SQL that is longer takes DuckDB minutes to plan: forms name their operand several times, and those multiply.
 LONGEST = 20_000
 
@@ -37,13 +40,13 @@ class Writer:
       branch: of each subquery that is a UNION the scope that stands for it, by the relation's id.
 
     Attributes:
-      reads: columns of the input that are read, with their name in the engine.
+      reads: what is read of the input, with its name in the engine.
     """
 
     analysis: Analysis
     exact: bool
     branch: Mapping[int, Scope] = field(default_factory=dict)
-    reads: dict[str, str] = field(default_factory=dict)
+    reads: dict[Read, str] = field(default_factory=dict)
     _outputs: dict[int, Piece] = field(default_factory=dict)
 
     def of(self, node: Any) -> Piece:
@@ -56,6 +59,9 @@ class Writer:
         if form is None:
             raise NotLoweredError(f"{_name(node)} has no equal form", node)
         piece = form(self, node)
+        if isinstance(node, _FOLDED) or _name_of_call(node) in ("COALESCE", "NULLIF"):
+            # What Calcite leaves out decides whether it may be NULL.
+            piece = piece.with_type(piece.type.null(self.kind(node).nullable))
         if piece.type.name == "DECIMAL":
             piece = replace(piece, planned=self._planned(piece, node))
         if len(piece.sql) > LONGEST:
@@ -89,12 +95,15 @@ class Writer:
 
     def read(self, field_: pa.Field) -> Piece:
         """A column of the input."""
-        name = self.reads.setdefault(field_.name, f"c{len(self.reads)}")
         try:
             kind = from_arrow(field_)
         except UnsupportedTypeError as error:
             raise NotLoweredError(f"column `{field_.name}` is {error.data_type}") from None
-        return Piece(name, kind, read=field_.name)
+        return self.given(Read(field_.name), kind)
+
+    def given(self, read: Read, kind: SqlType) -> Piece:
+        """What the engine is given of the input."""
+        return Piece(self.reads.setdefault(read, f"c{len(self.reads)}"), kind, read=read)
 
 
 def unaliased(node: Any) -> Any:
@@ -104,6 +113,10 @@ def unaliased(node: Any) -> Any:
 
 def _name(node: Any) -> str:
     return f"`{node.key.upper()}`" if isinstance(node, exp.Expression) else "this"
+
+
+def _name_of_call(node: Any) -> str:
+    return str(node.name).upper() if isinstance(node, exp.Anonymous) else ""
 
 
 def _column(writer: Writer, node: Any) -> Piece:
@@ -176,18 +189,9 @@ def _shifted(writer: Writer, node: Any, operator: str, first: bool) -> Piece:
 
 def _compared(operator: str) -> "_Form":
     def form(writer: Writer, node: Any) -> Piece:
-        if any(isinstance(side, exp.Boolean) for side in (node.this, node.expression)):
-            _refuse_turned(writer, node)
         return operators.compared(operator, writer.of(node.this), writer.of(node.expression), node)
 
     return form
-
-
-def _refuse_turned(writer: Writer, node: Any) -> None:
-    """Calcite turns NOT (a > b) into a <= b, which is another answer for NaN."""
-    for one in node.find_all(exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between):
-        if any(writer.kind(side).name in APPROXIMATE for side in one.iter_expressions()):
-            raise NotLoweredError("NOT of an order of FLOAT or DOUBLE, which Calcite turns around", node)
 
 
 def _joined(word: str) -> "_Form":
@@ -198,8 +202,8 @@ def _joined(word: str) -> "_Form":
 
 
 def _not(writer: Writer, node: exp.Not) -> Piece:
-    _refuse_turned(writer, node)
     piece = writer.of(node.this)
+    operators.check_turned(piece, node)
     if piece.type.name not in ("BOOLEAN", "NULL"):
         raise NotLoweredError(f"NOT of {piece.type.name} has no equal form", node)
     return made(f"(NOT {piece.sql})", operators.boolean(piece), piece)
@@ -213,6 +217,8 @@ def _is(writer: Writer, node: exp.Is) -> Piece:
         if piece.type.name == "ROW":
             piece = nested.passed(piece, node)
         return made(f"({piece.sql} IS NULL)", operators.BOOLEAN, piece)
+    if not what.this:
+        operators.check_turned(piece, node)
     piece = as_type(piece, operators.boolean(piece), node)
     return made(f"({piece.sql} IS {'TRUE' if what.this else 'FALSE'})", operators.BOOLEAN, piece)
 
@@ -256,6 +262,11 @@ def _case(writer: Writer, node: exp.Case) -> Piece:
         parts.append(f"ELSE {as_type(default, kind, node).sql}")
     if any(condition.sql in ("TRUE", "FALSE") for condition in conditions):
         raise NotLoweredError("a CASE of a literal condition, which Calcite leaves out", node)
+    if kind.name == "BOOLEAN":
+        # Calcite writes it with OR, as it does branches side by side that have one value.
+        operators.check_bounds([*conditions, *every], node)
+    for _, alike in groupby(zip(results, conditions, strict=True), key=lambda pair: pair[0].sql):
+        operators.check_bounds([condition for _, condition in alike], node)
     return made("(CASE " + " ".join(parts) + " END)", kind, *conditions, *every)
 
 

@@ -1,11 +1,16 @@
-"""Functions that are lowered: Beam's own by the table here, the library's by the form that its entry names."""
+"""Functions that are lowered: Beam's own by the table here, the library's by what their entries call equal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from blocks.core.masks.text import Mask, MaskKeepLeft, MaskKeepRight, MaskLeft, MaskRight
 from blocks.sql.analysis import Call
+from blocks.sql.functions.model import Function
 from blocks.sql.lowering import nested, operators, rounding, text, times
 from blocks.sql.lowering.converting import as_type
+from blocks.sql.lowering.lowered import Read
 from blocks.sql.lowering.piece import NotLoweredError, Piece, engine_type, made
 from blocks.sql.types import INTEGERS, TEXT, SqlType
 
@@ -13,6 +18,8 @@ if TYPE_CHECKING:
     from blocks.sql.lowering.expressions import Writer
 
 _INTEGER = SqlType("INTEGER")
+_NO_LITERAL = object()
+_MASKS = {one.name(): one for one in (Mask, MaskLeft, MaskRight, MaskKeepLeft, MaskKeepRight)}
 
 
 def _arguments(writer: "Writer", node: Any, *counts: int) -> list[Piece]:
@@ -164,29 +171,71 @@ def _code(sql: str) -> str:
     return f"CAST(ascii({sql}) AS INTEGER)"
 
 
+def _language(function: Function) -> str:
+    # An archive may hold both; what counts is that it needs the service.
+    return "Java" if function.origin == "jar" else function.origin.capitalize()
+
+
 def library_call(writer: "Writer", node: Any, call: Call) -> Piece:
-    """A function of the library that names an equal form of its own.
+    """A function of the library that is equal to a mask of a policy, or that names an equal form in DuckDB's SQL.
 
     Raises:
-      NotLoweredError: it names none, or an argument is not of its type.
+      NotLoweredError: neither, or an argument is not of its type.
     """
     function, overload = call.function, call.overload
-    form = None if overload is None else overload.duckdb
-    if function.kind != "scalar" or overload is None or form is None or overload.variadic:
-        raise NotLoweredError(f"function {function.name} runs in {function.origin.capitalize()} only", node)
+    if function.kind != "scalar" or overload is None or overload.variadic:
+        raise NotLoweredError(f"function {function.name} runs in {_language(function)} only", node)
     if len(call.arguments) != len(overload.arguments):
         raise NotLoweredError(f"function {function.name} without its optional arguments has no equal form", node)
-    pieces = {}
+    if overload.duckdb is None and not _masks(function):
+        raise NotLoweredError(f"function {function.name} runs in {_language(function)} only", node)
+    names = [argument.name for argument in overload.arguments]
+    pieces = dict(zip(names, map(writer.of, call.arguments), strict=True))
+    read = _masked(function, pieces)
+    if read is not None:
+        return writer.given(read, writer.kind(node))
+    form = overload.duckdb
+    if form is None:
+        what = f"function {function.name} has no equal form but of a column of text, with literals that mask something"
+        raise NotLoweredError(what, node)
     for argument, wanted in zip(call.arguments, overload.arguments, strict=True):
-        piece = as_type(writer.of(argument), wanted.type.null(), argument)
-        if wanted.name in form.literal and not _within(writer.of(argument), form.literal[wanted.name]):
+        piece = pieces[wanted.name]
+        pieces[wanted.name] = as_type(piece, wanted.type.null(), argument)
+        if wanted.name in form.literal and not _within(piece, form.literal[wanted.name]):
             bounds = " to ".join("any" if end is None else str(end) for end in form.literal[wanted.name])
             what = f"function {function.name} has an equal form only where `{wanted.name}` is a literal from {bounds}"
             raise NotLoweredError(what, argument)
-        pieces[wanted.name] = piece
     sql = form.over({name: f"({piece.sql})" for name, piece in pieces.items()})
     kind = writer.kind(node)
     return made(f"CAST(({sql}) AS {engine_type(kind)})", kind, *pieces.values(), fails=True)
+
+
+def _masks(function: Function) -> bool:
+    rule = function.declassifies
+    return rule is not None and rule.gives in _MASKS and len(rule.of) == 1
+
+
+def _masked(function: Function, pieces: Mapping[str, Piece]) -> Read | None:
+    """The column that the library masks itself, a whole batch at once; None where it has to be computed in SQL."""
+    rule = function.declassifies
+    if rule is None or not _masks(function):
+        return None
+    hidden = pieces[rule.of[0]]
+    options = {rule.options[name]: _option(piece) for name, piece in pieces.items() if name in rule.options}
+    if hidden.read is None or hidden.read.mask or hidden.type.name not in TEXT or _NO_LITERAL in options.values():
+        return None
+    try:
+        return Read(hidden.read.column, _MASKS[rule.gives].model_validate(options))
+    except ValidationError:
+        return None  # a mask that masks nothing, which no policy has
+
+
+def _option(piece: Piece) -> Any:
+    if piece.number is not None and piece.type.name in INTEGERS:
+        return int(piece.number)
+    if piece.text is not None:
+        return piece.text
+    return None if piece.type.name == "NULL" else _NO_LITERAL
 
 
 def _within(piece: Piece, bounds: tuple[int | None, int | None]) -> bool:

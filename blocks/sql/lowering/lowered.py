@@ -4,29 +4,66 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from blocks.core.masks.text import Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A column that a query reads.
+
+    Attributes:
+      column: of the input.
+      mask: by which the library masks it before the engine gets it, as a policy would; None for the column itself.
+    """
+
+    column: str
+    mask: Mask | None = None
+
+    def __str__(self) -> str:
+        if self.mask is None:
+            return f'"{self.column}"'
+        options = self.mask.model_dump(exclude={"method"}, exclude_defaults=True)
+        return f'{self.mask.method}("{self.column}"{"".join(f", {name} := {one!r}" for name, one in options.items())})'
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A column of a branch.
+
+    Attributes:
+      sql: over the engine's names; it fails where whole numbers wrap in Java.
+      exact: the same, slower, that fails only where Java does.
+      read: what is read and passed on, whole and unchanged; the engine has nothing to compute then. None for all else.
+    """
+
+    sql: str
+    exact: str
+    read: Read | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Branch:
     """One SELECT over the input: a query without UNION ALL has one of it.
 
     Attributes:
-      outputs: SQL of each column, over the engine's names; it fails where whole numbers wrap in Java.
+      outputs: its columns.
       where: SQL of the condition, empty without one.
-      exact_outputs: the same, slower, that fails only where Java does.
-      exact_where: of the condition.
-      bare: for each column the input's column that it is, whole and unchanged, or empty.
+      exact_where: the same, slower, that fails only where Java does.
     """
 
-    outputs: tuple[str, ...]
+    outputs: tuple[Output, ...]
     where: str
-    exact_outputs: tuple[str, ...]
     exact_where: str
-    bare: tuple[str, ...]
 
     @property
-    def is_bare(self) -> bool:
-        """Whether nothing is computed: every row is passed on, and every column as it is."""
-        return not self.where and all(self.bare)
+    def bare(self) -> tuple[str, ...]:
+        """For each column the input's column that it is, whole and unchanged, or empty."""
+        return tuple(one.read.column if one.read and not one.read.mask else "" for one in self.outputs)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the engine has nothing to do: every row is passed on, and every column as it is read."""
+        return not self.where and all(one.read for one in self.outputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +72,15 @@ class Lowered:
 
     Attributes:
       table: name of the input that it reads.
-      reads: fields of the columns that it reads, as the input has them.
-      given: the schema in which the engine gets them.
+      reads: what the engine gets of it; a mask also where it is only passed on.
+      given: the schema in which it gets that, in the same order.
       branches: whose rows together are the result.
       schema: of the result, without metadata: a column that is passed on as it is has its own type, a computed one that
         of `blocks.sql.types.to_arrow`.
     """
 
     table: str
-    reads: pa.Schema
+    reads: tuple[Read, ...]
     given: pa.Schema
     branches: tuple[Branch, ...]
     schema: pa.Schema
@@ -54,8 +91,10 @@ class Lowered:
         return "\nUNION ALL ".join(self._select(branch) for branch in self.branches)
 
     def _select(self, branch: Branch) -> str:
-        named = [f'{sql} AS "{name}"' for sql, name in zip(branch.outputs, self.schema.names, strict=True)]
-        sources = [f'"{name}" AS {given}' for name, given in zip(self.reads.names, self.given.names, strict=True)]
+        named = [f'{one.sql} AS "{name}"' for one, name in zip(branch.outputs, self.schema.names, strict=True)]
+        reads = dict(zip(self.given.names, self.reads, strict=False))
+        reads |= {one.sql: one.read for one in branch.outputs if one.read}
+        sources = [f"{read} AS {name}" for name, read in reads.items()]
         where = f"\nWHERE {branch.where}" if branch.where else ""
         inner = f"(SELECT {', '.join(sources) or '1'} FROM {self.table})"  # noqa: S608 (to be read, not to be run)
         return f"SELECT {', '.join(named)}\nFROM {inner}{where}"

@@ -1,6 +1,9 @@
 """Arithmetic, comparisons and logic as Java computes them."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import permutations, product
 from typing import Any
 
 from blocks.sql.coercion import least_restrictive
@@ -12,7 +15,7 @@ from blocks.sql.lowering.converting import (
     planned_type,
     result_decimal,
 )
-from blocks.sql.lowering.piece import BITS, NotLoweredError, Piece, decimal, engine_type, made
+from blocks.sql.lowering.piece import BITS, Bound, NotLoweredError, Piece, decimal, engine_type, made
 from blocks.sql.lowering.text import order_key
 from blocks.sql.types import APPROXIMATE, INTEGERS, TEXT, SqlType
 
@@ -155,12 +158,21 @@ def compared(operator: str, left: Piece, right: Piece, node: Any) -> Piece:
       NotLoweredError: types whose comparison is not known to be equal.
     """
     kind = common_type(left, right, node)
-    if left.sql == right.sql and left.fails:
-        raise NotLoweredError("a comparison with itself of what can fail, which Calcite takes for true", node)
+    for piece in (left, right):
+        check_turned(piece, node)
+    if left.sql == right.sql and left.number is None and left.text is None:
+        return _with_itself(operator, left, node)
+    if (left.type.name, right.type.name) == ("DOUBLE", "FLOAT"):
+        # Calcite casts to the type of the right side, digits or not.
+        kind = SqlType("FLOAT", kind.nullable)
     one, two = as_type(left, kind, node), as_type(right, kind, node)
     result = boolean(left, right)
     if kind.name in APPROXIMATE:
-        return made(_floats_compared(operator, one, two), result, one, two)
+        if _may_be_same(one, two):
+            raise NotLoweredError("a comparison of what Calcite may take for the same, so that NaN equals NaN", node)
+        found = made(_floats_compared(operator, one, two), result, one, two)
+        bounds = _bounds(operator, replace(one, number=left.number), replace(two, number=right.number))
+        return replace(found, bounds=found.bounds | bounds, orders=found.orders or operator not in ("=", "<>"))
     if operator not in ("=", "<>"):
         if kind.name == "VARBINARY":
             raise NotLoweredError("the order of VARBINARY has no equal form", node)
@@ -186,6 +198,66 @@ def _floats_compared(operator: str, left: Piece, right: Piece) -> str:
     return f"(CASE WHEN isnan({more.sql}) THEN {otherwise} ELSE {plain} END)"
 
 
+def _with_itself(operator: str, piece: Piece, node: Any) -> Piece:
+    """Calcite answers without computing it, for NaN too."""
+    if piece.fails:
+        raise NotLoweredError("a comparison with itself of what can fail, which Calcite takes for true", node)
+    answer = operator in ("=", "<=", ">=")
+    if not piece.type.nullable:
+        return made(f"({piece.sql} IS {'NOT ' if answer else ''}NULL)", BOOLEAN, piece)
+    sql = f"(CASE WHEN {piece.sql} IS NULL THEN NULL ELSE {str(answer).upper()} END)"
+    return made(sql, boolean(piece), piece)
+
+
+_COLUMNS = re.compile(r"\bc\d+\b")
+_CHOICES = re.compile(r"\bCASE\b|\bcoalesce\b")
+
+
+def _may_be_same(left: Piece, right: Piece) -> bool:
+    """Whether Calcite may find that both are one expression: it sorts sums, and leaves out `* 1` and equal choices."""
+    one, two = map(_columns, (left, right))
+    chosen = any(_CHOICES.search(piece.sql) for piece in (left, right))
+    return bool(one) and (one == two or (chosen and not one.isdisjoint(two)))
+
+
+def _columns(piece: Piece) -> frozenset[str]:
+    return frozenset(_COLUMNS.findall(piece.sql))
+
+
+def _bounds(operator: str, left: Piece, right: Piece) -> set[Bound]:
+    if operator in ("=", "<>") or (left.number is None) == (right.number is None):
+        return set()
+    value, limit = (left, right.number) if right.number is not None else (right, left.number)
+    assert limit is not None
+    return {Bound(_columns(value), limit, (operator[0] == ">") == (right.number is not None))}
+
+
+def check_bounds(conditions: Sequence[Piece], node: Any) -> None:
+    """Refuses conditions of which one is true for every number, which Calcite takes for true: it forgets NaN.
+
+    Args:
+      conditions: joined by OR.
+      node: for the place.
+
+    Raises:
+      NotLoweredError: `x < 2 OR x > 1`; also `x <> 1` in other words, as `x < 1 OR x > 1` is.
+    """
+    for one, two in permutations(conditions, 2):
+        for least, most in product(one.bounds, two.bounds):
+            if least.is_least and not most.is_least and least.value == most.value and least.limit <= most.limit:
+                raise NotLoweredError("bounds with OR that hold every number, which Calcite takes for true", node)
+
+
+def check_turned(piece: Piece, node: Any) -> None:
+    """Refuses what Calcite turns around, NOT (a > b) and (a > b) = FALSE into a <= b: another answer for NaN.
+
+    Raises:
+      NotLoweredError: a condition with an order of FLOAT or DOUBLE.
+    """
+    if piece.orders and piece.type.name == "BOOLEAN":
+        raise NotLoweredError("NOT of an order of FLOAT or DOUBLE, which Calcite turns around", node)
+
+
 def distinct(left: Piece, right: Piece, negated: bool, node: Any) -> Piece:
     """IS [NOT] DISTINCT FROM."""
     kind = common_type(left, right, node)
@@ -198,6 +270,8 @@ def distinct(left: Piece, right: Piece, negated: bool, node: Any) -> Piece:
 
 def joined(word: str, left: Piece, right: Piece, node: Any) -> Piece:
     """AND and OR, of which Java computes both sides."""
+    if word == "OR":
+        check_bounds((left, right), node)
     if (left.fails or right.fails) and {left.sql, right.sql} & {"TRUE", "FALSE", "CAST(NULL AS BOOLEAN)"}:
         raise NotLoweredError(f"{word} of a literal and what can fail, which Calcite leaves out", node)
     one, two = (as_type(piece, BOOLEAN.null(piece.type.nullable), node) for piece in (left, right))
@@ -212,7 +286,12 @@ def truth(piece: Piece, node: Any) -> str:
 
 def one_of(value: Piece, others: Sequence[Piece], node: Any) -> Piece:
     """IN."""
-    names = {value.type.name, *(other.type.name for other in others)}
+    listed_names = {other.type.name for other in others}
+    names = {value.type.name, *listed_names}
+    for piece in (value, *others):
+        check_turned(piece, node)
+    if len(others) > 1 and "FLOAT" in listed_names and "DOUBLE" in names:
+        raise NotLoweredError("IN of FLOAT and DOUBLE, of which Calcite cuts some", node)
     if names <= set(TEXT) or (len(names) == 1 and names <= {*INTEGERS, "DATE", "BOOLEAN", "TIMESTAMP"}):
         listed = ", ".join(other.sql for other in others)
         return made(f"({value.sql} IN ({listed}))", boolean(value, *others), value, *others)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from blocks.sql.lowering.lowered import Read
 from blocks.sql.types import INTEGERS, SqlType
 
 MOST_DIGITS, MOST_SCALE, MOST_WHOLE = 38, 9, 29
@@ -34,6 +35,18 @@ class NotLoweredError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """`value < limit`, or `value > limit` where it is the least; or equal, which makes no difference here.
+
+    Of the value just the columns are known: Calcite may find `x` in `x + 0`.
+    """
+
+    value: frozenset[str]
+    limit: Decimal
+    is_least: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """An expression.
 
@@ -43,9 +56,11 @@ class Piece:
       fails: whether there are values on which it fails.
       text: of a literal text.
       number: of a literal number.
-      read: name of the input's column that it is, whole and unchanged; empty for all else.
+      read: what of the input it is, whole and unchanged; None for all else.
       planned: precision and scale that Calcite takes a DECIMAL to have, by which it cuts where it brings several to one
         type; those of a column are (38, 0), whatever its values have. None for all else.
+      bounds: the literals with which a FLOAT or DOUBLE is compared in it, wherever they stand.
+      orders: whether a FLOAT or DOUBLE is compared by `<`, `<=`, `>` or `>=` in it.
     """
 
     sql: str
@@ -53,8 +68,10 @@ class Piece:
     fails: bool = False
     text: str | None = None
     number: Decimal | None = None
-    read: str = ""
+    read: Read | None = None
     planned: tuple[int, int] | None = None
+    bounds: frozenset[Bound] = frozenset()
+    orders: bool = False
 
     @property
     def is_low(self) -> bool:
@@ -68,7 +85,9 @@ class Piece:
 
 def made(sql: str, kind: SqlType, *parts: Piece, fails: bool = False) -> Piece:
     """A piece made of others: it fails where one of them does."""
-    return Piece(sql, kind, fails or any(part.fails for part in parts))
+    bounds = frozenset[Bound]().union(*(part.bounds for part in parts))
+    orders = any(part.orders for part in parts)
+    return Piece(sql, kind, fails or any(part.fails for part in parts), bounds=bounds, orders=orders)
 
 
 def engine_type(kind: SqlType) -> str:

@@ -1,6 +1,7 @@
 """Runs a lowered query over batches: Arrow in, Arrow out, and the rows on which it failed."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from blocks.core import wire
+from blocks.core.keys import KeyRing
 from blocks.shaping.expressions.engine import ROW_ERRORS, Rows, broken_engine, connect
 from blocks.sql.boundary import converted
 from blocks.sql.lowering.lowered import Branch, Lowered
@@ -37,8 +40,10 @@ class Ran:
 class LoweredRunner:
     """Runs a query over batches of the schema that it was lowered for; make one for each worker.
 
-    Cost: about half a millisecond a batch, then what the engine's kernels take. Only columns that are read leave Arrow,
-    without a copy. A batch in which a row fails, or a whole number wraps, is run again in the slower form.
+    Cost: half a millisecond to one a batch where the engine has something to compute, then what the kernels take. Only
+    columns that expressions read leave Arrow, without a copy; of columns that are passed on a condition takes the rows,
+    and without one they are the same buffers. A batch in which a row fails, or a whole number wraps, is run again in
+    the slower form.
 
     Args:
       lowered: from `lower`.
@@ -46,7 +51,9 @@ class LoweredRunner:
 
     def __init__(self, lowered: Lowered) -> None:
         self._lowered = lowered
-        connection = connect() if any(not branch.is_bare for branch in lowered.branches) else None
+        keys = KeyRing({})
+        self._masks = [None if read.mask is None else read.mask.kernel(pa.string(), "", keys) for read in lowered.reads]
+        connection = connect() if any(not branch.is_read for branch in lowered.branches) else None
         self._branches = [BranchRunner(connection, lowered, branch) for branch in lowered.branches]
 
     def __call__(self, batch: pa.RecordBatch) -> Ran:
@@ -68,14 +75,14 @@ class LoweredRunner:
     def _given(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Any]:
         """What the engine gets, and the rows with a time that it cannot hold."""
         columns, failed = [], None
-        for field, wanted in zip(self._lowered.reads, self._lowered.given, strict=False):
-            column = batch.column(field.name)
+        for read, mask, wanted in zip(self._lowered.reads, self._masks, self._lowered.given.types, strict=False):
+            column = batch.column(read.column)
             try:
-                columns.append(converted(column, wanted.type))
+                column = converted(column, wanted)
             except pa.ArrowInvalid:
-                column, far = _without_far(column, wanted.type)
-                columns.append(column)
+                column, far = _without_far(column, wanted)
                 failed = far if failed is None else failed | far
+            columns.append(column if mask is None else mask(column))
         if not columns:
             columns.append(pa.nulls(batch.num_rows, pa.bool_()))
         return pa.RecordBatch.from_arrays(columns, schema=self._lowered.given), failed
@@ -85,7 +92,7 @@ class BranchRunner:
     """Runs one branch, each form prepared when it is needed first.
 
     Args:
-      connection: from `connect`; None for a branch that computes nothing.
+      connection: from `connect`; None for a branch of which the engine computes nothing.
       lowered: the query.
       branch: of it.
     """
@@ -94,6 +101,12 @@ class BranchRunner:
         # Written for people who might use a relation; it is planned anew for every batch.
         warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
         self._connection, self._lowered, self._branch = connection, lowered, branch
+        self._computed = [output for output in branch.outputs if output.read is None]
+        # Of a mask its place among what the engine is given.
+        self._passed = {
+            one.read: lowered.reads.index(one.read) if one.read.mask else -1 for one in branch.outputs if one.read
+        }
+        self._numbered = lowered.given.append(pa.field(_NUMBER, pa.int32()))
         self._plain: _Prepared | None = None
         self._safe: _Prepared | None = None
 
@@ -115,57 +128,63 @@ class BranchRunner:
           given: what the engine gets of it.
           failed: rows that failed already.
         """
-        if self._branch.is_bare and failed is None:
-            columns = [batch.column(name) for name in self._branch.bare]
-            return pa.RecordBatch.from_arrays(columns, schema=self._lowered.schema), None
         if not batch.num_rows:
             return pa.RecordBatch.from_pylist([], schema=self._lowered.schema), None
+        if self._branch.is_read:
+            return self._assembled(batch, given, [], None), None
+        numbers = np.arange(batch.num_rows, dtype=np.int32)
+        numbered = given.append_column(_NUMBER, pa.array(numbers))
+        if failed is not None:
+            return self._row_by_row(batch, given, numbered.filter(pa.array(~failed)))
         try:
-            if failed is None:
-                self._plain = self._plain or self._prepared_plain()
-                return self._typed(self._plain.run(given)), None
+            self._plain = self._plain or self._prepared_plain()
+            rows, *columns = map(_whole, self._plain.run(numbered).columns)
         except ROW_ERRORS:
-            pass
+            return self._row_by_row(batch, given, numbered)
         except duckdb.Error as error:
             # The engine quotes values in its messages.
             raise broken_engine(error, _WHERE) from None
-        return self._row_by_row(given, failed)
+        return self._assembled(batch, given, columns, rows if self._branch.where else None), None
 
     def _prepared_plain(self) -> "_Prepared":
-        columns = ", ".join(f"{sql} AS o{number}" for number, sql in enumerate(self._branch.outputs))
+        columns = ", ".join((_NUMBER, *(f"{one.sql} AS o{at}" for at, one in enumerate(self._computed))))
         where = f" WHERE {self._branch.where}" if self._branch.where else ""
-        return _Prepared(self._connection, self._lowered.given, f"SELECT {columns} FROM {_SOURCE}{where}")  # noqa: S608 (tables of forms wrote it)
+        return _Prepared(self._connection, self._numbered, f"SELECT {columns} FROM {_SOURCE}{where}")  # noqa: S608 (tables of forms wrote it)
 
     def _prepared_safe(self) -> "_Prepared":
         """Of a row that fails the struct is null; of a result that is null only its field is."""
-        columns = ", ".join(f"'o{number}': {sql}" for number, sql in enumerate(self._branch.exact_outputs))
+        columns = ", ".join(("'none': TRUE", *(f"'o{at}': {one.exact}" for at, one in enumerate(self._computed))))
         where = self._branch.exact_where or "TRUE"
-        numbered = self._lowered.given.append(pa.field(_NUMBER, pa.int32()))
         inner = f"SELECT *, TRY({{'v': {where}}}) AS kept FROM {_SOURCE}"  # noqa: S608 (tables of forms wrote it)
         sql = (
             f"SELECT {_NUMBER}, kept IS NULL AS lost, struct_extract(kept, 'v') AS wanted, "  # noqa: S608 (as above)
             f"CASE WHEN struct_extract(kept, 'v') THEN TRY({{{columns}}}) END AS found FROM ({inner})"
         )
-        return _Prepared(self._connection, numbered, sql)
+        return _Prepared(self._connection, self._numbered, sql)
 
-    def _row_by_row(self, given: pa.RecordBatch, failed: Any) -> tuple[pa.RecordBatch, Any]:
-        numbers = np.arange(given.num_rows, dtype=np.int32)
-        if failed is not None:
-            given, numbers = given.filter(pa.array(~failed)), numbers[~failed]
-        mask = np.zeros(len(failed) if failed is not None else given.num_rows, np.bool_)
-        if failed is not None:
-            mask |= failed
-        pieces = []
-        for table in self._tables(given.append_column(_NUMBER, pa.array(numbers)), mask):
+    def _row_by_row(
+        self, batch: pa.RecordBatch, given: pa.RecordBatch, numbered: pa.RecordBatch
+    ) -> tuple[pa.RecordBatch, Any]:
+        """The rows that can be computed, and those that fail.
+
+        Args:
+          batch: the input.
+          given: what the engine gets of it.
+          numbered: the same with numbers, without rows that failed already.
+        """
+        mask = np.zeros(batch.num_rows, np.bool_)
+        kept = []
+        for table in self._tables(numbered, mask):
             wanted = pc.fill_null(table["wanted"], False)
             found = table["found"]
             bad = pc.or_(table["lost"], pc.and_(wanted, found.is_null()))
             mask[table[_NUMBER].filter(bad).to_numpy()] = True
-            good = pc.and_(wanted, found.is_valid())
-            kept = _whole(found.filter(good))
-            children = [pc.struct_field(kept, [at]) for at in range(len(self._lowered.schema))]
-            pieces.append(self._typed(pa.Table.from_arrays(children, names=[f"o{at}" for at in range(len(children))])))
-        result = pa.concat_batches(pieces) if pieces else pa.RecordBatch.from_pylist([], schema=self._lowered.schema)
+            kept.append(table.select([_NUMBER, "found"]).filter(pc.and_(wanted, found.is_valid())))
+        result = pa.RecordBatch.from_pylist([], schema=self._lowered.schema)
+        if kept:
+            rows, found = map(_whole, pa.concat_tables(kept).columns)
+            columns = [pc.struct_field(found, [at]) for at in range(1, len(self._computed) + 1)]
+            result = self._assembled(batch, given, columns, rows)
         return result, mask if mask.any() else None
 
     def _tables(self, given: pa.RecordBatch, mask: Any) -> list[pa.Table]:
@@ -184,12 +203,29 @@ class BranchRunner:
         except duckdb.Error as error:
             raise broken_engine(error, _WHERE) from None
 
-    def _typed(self, table: pa.Table) -> pa.RecordBatch:
-        columns = [
-            converted(_whole(column), field.type)
-            for column, field in zip(table.columns, self._lowered.schema, strict=True)
-        ]
-        return pa.RecordBatch.from_arrays(columns, schema=self._lowered.schema)
+    def _assembled(
+        self, batch: pa.RecordBatch, given: pa.RecordBatch, computed: Sequence[pa.Array], rows: pa.Array | None
+    ) -> pa.RecordBatch:
+        """What is passed on and what was computed, in the types of the result.
+
+        Args:
+          batch: the input.
+          given: what the engine gets of it.
+          computed: columns, of the rows that are kept.
+          rows: numbers of those; None where they are all.
+        """
+        passed = pa.RecordBatch.from_arrays(
+            [batch.column(one.column) if one.mask is None else given.column(at) for one, at in self._passed.items()],
+            names=[str(one) for one in self._passed],
+        )
+        if rows is not None:
+            passed = wire.take(passed, rows)
+        columns = dict(zip(self._passed, passed.columns, strict=True))
+        rest = iter(computed)
+        found = [next(rest) if one.read is None else columns[one.read] for one in self._branch.outputs]
+        return pa.RecordBatch.from_arrays(
+            list(map(converted, found, self._lowered.schema.types)), schema=self._lowered.schema
+        )
 
 
 class _Prepared:

@@ -1,5 +1,6 @@
 """Lowers a whole query: every SELECT over one input, put into one level, as Calcite puts them into one program."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from blocks.sql.coercion import least_restrictive
 from blocks.sql.lowering import nested
 from blocks.sql.lowering.converting import as_type, planned_type, result_decimal
 from blocks.sql.lowering.expressions import Writer
-from blocks.sql.lowering.lowered import Branch, Lowered
+from blocks.sql.lowering.lowered import Branch, Lowered, Output, Read
 from blocks.sql.lowering.operators import truth
 from blocks.sql.lowering.piece import NotLoweredError, Piece, engine_type
 from blocks.sql.places import place_of
@@ -30,6 +31,7 @@ _WORDS = {
     "qualify": "QUALIFY meets several rows",
     "match": "MATCH_RECOGNIZE meets several rows",
 }
+_NAME = re.compile(r"\bc\d+\b")
 Choice = Mapping[int, Scope]
 
 
@@ -85,17 +87,19 @@ def assembled(analysis: Analysis, ways: Sequence[Way]) -> Lowered:
       NotLoweredError: something in one of them has no equal form.
     """
     table = the_table(ways)
-    reads: dict[str, str] = {}
+    reads: dict[Read, str] = {}
     several = len(ways) > 1
-    written = [_written(analysis, way, reads, several) for way in ways]
+    written = [_written(analysis, way, reads, several, exact=False) for way in ways]
     kinds = [_common([pieces[at] for pieces, _ in written], column) for at, column in enumerate(ways[0].outputs)]
-    branches = tuple(_branch(analysis, way, reads, kinds, several) for way in ways)
+    slower = [_written(analysis, way, reads, several, exact=True) for way in ways]
+    branches = tuple(_branch(*three, kinds) for three in zip(ways, written, slower, strict=True))
     fields = [
         _field(column, kind, [branch.bare[at] for branch in branches], table)
         for at, (column, kind) in enumerate(zip(ways[0].outputs, kinds, strict=True))
     ]
-    read = pa.schema([table.schema.field(name).remove_metadata() for name in reads])
-    return Lowered(table.name, read, given_schema(read, reads), branches, pa.schema(fields))
+    names = _names_in(branches)
+    used = {read: name for read, name in reads.items() if name in names}
+    return Lowered(table.name, tuple(used), _given_schema(table.schema, used), branches, pa.schema(fields))
 
 
 def choices_of(scope: Scope, allowed: frozenset[str] = ROW_WISE) -> Iterator[dict[int, Scope]]:
@@ -203,9 +207,11 @@ def condition(writer: Writer, nodes: Sequence[Any], several: bool) -> str:
     return joined
 
 
-def _written(
-    analysis: Analysis, way: Way, reads: dict[str, str], several: bool, exact: bool = False
-) -> tuple[list[Piece], str]:
+_Written = tuple[list[Piece], str]
+
+
+def _written(analysis: Analysis, way: Way, reads: dict[Read, str], several: bool, exact: bool) -> _Written:
+    """The columns and the condition of a branch."""
     writer = Writer(analysis, exact, way.choice, reads)
     where = condition(writer, conditions_of(way.scope, way.choice), several)
     return [nested.passed(writer.output(column), column.source) for column in way.outputs], where
@@ -220,6 +226,9 @@ def _common(pieces: Sequence[Piece], column: Column) -> SqlType:
         if found is None:
             raise NotLoweredError("the branches of the UNION have no common type", column.source)
         kind = found
+    else:
+        # Calcite knows of conditions that are never NULL whatever their parts are.
+        nullable = nullable and kind.nullable
     if kind.name == "DECIMAL" and len({piece.type for piece in pieces}) > 1:
         return result_decimal(pieces, kind, column.source).null(nullable)
     if kind.name == "DECIMAL":
@@ -227,18 +236,27 @@ def _common(pieces: Sequence[Piece], column: Column) -> SqlType:
     return kind.null(nullable) if kind.name != "CHAR" else SqlType("VARCHAR", nullable)
 
 
-def _branch(analysis: Analysis, way: Way, reads: dict[str, str], kinds: Sequence[SqlType], several: bool) -> Branch:
-    forms, wheres = [], []
-    bare: tuple[str, ...] = ()
-    for exact in (False, True):
-        pieces, where = _written(analysis, way, reads, several, exact)
-        columns = zip(pieces, kinds, way.outputs, strict=True)
-        found = [as_type(piece, kind, column.source) for piece, kind, column in columns]
-        typed = (f"CAST({piece.sql} AS {engine_type(kind)})" for piece, kind in zip(found, kinds, strict=True))
-        forms.append(tuple(typed))
-        wheres.append(where)
-        bare = tuple(piece.read for piece in found)
-    return Branch(forms[0], wheres[0], forms[1], wheres[1], bare)
+def _branch(way: Way, plain: _Written, exact: _Written, kinds: Sequence[SqlType]) -> Branch:
+    forms = [
+        [as_type(piece, kind, column.source) for piece, kind, column in zip(pieces, kinds, way.outputs, strict=True)]
+        for pieces, _ in (plain, exact)
+    ]
+    return Branch(tuple(map(_output, *forms, kinds)), plain[1], exact[1])
+
+
+def _output(plain: Piece, exact: Piece, kind: SqlType) -> Output:
+    if plain.read is not None:
+        return Output(plain.sql, exact.sql, plain.read)
+    sql, slower = (f"CAST({piece.sql} AS {engine_type(kind)})" for piece in (plain, exact))
+    return Output(sql, slower)
+
+
+def _names_in(branches: Sequence[Branch]) -> set[str]:
+    """The engine's names of what it has to be given: not of columns that are only masked, or only passed on."""
+    outputs = [output for branch in branches for output in branch.outputs if output.read is None or output.read.mask]
+    texts = [text for output in outputs for text in (output.sql, output.exact)]
+    texts += [text for branch in branches for text in (branch.where, branch.exact_where)]
+    return {name for text in texts for name in _NAME.findall(text)}
 
 
 def _field(column: Column, kind: SqlType, bare: Sequence[str], table: Table) -> pa.Field:
@@ -248,10 +266,10 @@ def _field(column: Column, kind: SqlType, bare: Sequence[str], table: Table) -> 
     return pa.field(column.name, to_arrow(kind), kind.nullable)
 
 
-def given_schema(read: pa.Schema, names: Mapping[str, str]) -> pa.Schema:
-    """The schema in which the engine gets columns: one column at least, because a batch has rows in any case."""
-    fields = [pa.field(names[field.name], _given_type(from_arrow(field))) for field in read]
-    return pa.schema(fields or [pa.field("none", pa.bool_())])
+def _given_schema(schema: pa.Schema, reads: Mapping[Read, str]) -> pa.Schema:
+    """The schema in which the engine gets what is read: one column at least, because a batch has rows in any case."""
+    types = [pa.string() if read.mask else _given_type(from_arrow(schema.field(read.column))) for read in reads]
+    return pa.schema(list(zip(reads.values(), types, strict=True)) or [("none", pa.bool_())])
 
 
 def _given_type(kind: SqlType) -> pa.DataType:

@@ -1,14 +1,18 @@
 """Resolves FROM: inputs, subqueries, joins, UNNEST and table functions."""
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
 from blocks.sql.analysis import Column, Found, Relation
 from blocks.sql.dialect import function_name
 from blocks.sql.resolving.lookup import Missing, Names, suggest
-from blocks.sql.resolving.queries import Output, Resolver
-from blocks.sql.resolving.sources import ORDINALITY, columns_of, unnested
+from blocks.sql.resolving.patterns import matched
+from blocks.sql.resolving.sources import ORDINALITY, Output, columns_of, unnested
+
+if TYPE_CHECKING:
+    from blocks.sql.resolving.queries import Resolver
 
 WINDOW_FUNCTIONS = ("TUMBLE", "HOP", "SESSION")
 
@@ -23,7 +27,7 @@ class FromResolver:
       withs: queries of WITH that it sees.
     """
 
-    def __init__(self, outer: Resolver, node: exp.Select, names: Names, withs: dict[str, Output]) -> None:
+    def __init__(self, outer: "Resolver", node: exp.Select, names: Names, withs: dict[str, Output]) -> None:
         self._outer, self._node, self._names, self._withs = outer, node, names, withs
 
     def resolve(self) -> None:
@@ -77,8 +81,10 @@ class FromResolver:
                 what = f"ambiguous column `{name}` in USING"
                 self._outer.tell(node, "ambiguous_column", what, "write ON with the tables' names")
         if left and right:
-            first = left[0] if not left[0].relation.optional else right[0]
-            names.shared[name] = first
+            # Of a FULL JOIN the value is that of the side which has one.
+            one, other = (right[0], left[0]) if left[0].relation.optional else (left[0], right[0])
+            names.shared[name] = replace(one, beside=other) if one.relation.optional else one
+            names.scope.compared.append((one, other))
 
     def _having(self, name: str, relations: list[Relation]) -> list[Found]:
         scope = self._names.scope
@@ -96,7 +102,7 @@ class FromResolver:
             return
         relation = self._relation(node)
         if match is not None:
-            relation = self._matched(relation, match)
+            relation = matched(self._outer, relation, match, self._names, self._withs)
         if relation.alias and relation.alias in self._names.scope.relations:
             what = f"two tables of the name `{relation.alias}` in FROM"
             self._outer.tell(node, "repeated_alias", what, "give one of them another name: FROM t AS a, t AS b")
@@ -128,7 +134,7 @@ class FromResolver:
         if alias is not None:
             name = alias.this.name if alias.this is not None else name
             output = self._outer._renamed(output, alias.args.get("columns") or (), node)
-        columns = [Column(one.name, one.type, one.source, one.scope, one.table, one.field) for one in output.columns]
+        columns = [replace(one) for one in output.columns]
         return Relation(name, kind, columns, node, output.scopes)
 
     def _table(self, node: exp.Table) -> Relation:
@@ -178,8 +184,3 @@ class FromResolver:
         )
         self._outer.tell(node, "unsupported", what, fix)
         return Missing(node.alias, "subquery", [], node)
-
-    def _matched(self, relation: Relation, match: exp.MatchRecognize) -> Relation:
-        from blocks.sql.resolving.patterns import matched
-
-        return matched(self._outer, relation, match, self._names, self._withs)

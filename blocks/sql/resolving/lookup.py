@@ -1,7 +1,7 @@
 """Which column a name means, by Calcite's rules: the innermost SELECT that has it, its case counting."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from blocks.core.errors import nearest
@@ -149,7 +149,7 @@ def _path(found: Found, fields: Sequence[str], part: int) -> Found | Unknown:
                 "unknown_column", f"unknown field `{name}` in {shown}", suggest(name, kind.names), part + position
             )
         kind, shown = kind.inner[kind.names.index(name)], f"{shown}.{name}"
-    return Found(found.relation, found.column, tuple(fields), found.scope)
+    return replace(found, path=tuple(fields)) if fields else found
 
 
 def _no_column(name: str, names: Names) -> Unknown:
@@ -159,7 +159,7 @@ def _no_column(name: str, names: Names) -> Unknown:
     relations = [alias for alias in names.scope.relations if alias]
     if name in relations:
         what = f"`{name}` is a table, not a column"
-        return Unknown("unknown_column", what, f"write one of its columns: {_listed(known, name)}")
+        return Unknown("unknown_column", what, f"write one of its columns: {_listed(known)}")
     if name in names.aliases:
         what = f"`{name}` is a name that this SELECT gives, and does not see itself"
         return Unknown("unknown_column", what, "repeat the expression, or select from a subquery")
@@ -195,10 +195,10 @@ def suggest(name: str, known: Iterable[str], what: str = "columns") -> str:
         return f"did you mean `{cased}`? upper and lower case count"
     close = nearest(name, every).partition("?")
     hint = f"{close[0]}? " if close[1] and close[0].startswith("did you mean") else ""
-    return f"{hint}{what}: {_listed(every, name)}" if every else f"there are no {what}"
+    return f"{hint}{what}: {_listed(every)}" if every else f"there are no {what}"
 
 
-def _listed(known: Sequence[str], near: str) -> str:
+def _listed(known: Sequence[str]) -> str:
     if len(known) <= MOST_NAMES:
         return ", ".join(known)
     return ", ".join(known[:MOST_NAMES]) + f", ... ({len(known)} in all)"

@@ -1,5 +1,6 @@
 """Resolves MATCH_RECOGNIZE: the variables of its pattern are names for the rows of its table."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -10,7 +11,8 @@ from blocks.sql.dialect.nodes import walk
 from blocks.sql.resolving.lookup import Names
 
 if TYPE_CHECKING:
-    from blocks.sql.resolving.queries import Output, Resolver
+    from blocks.sql.resolving.queries import Resolver
+    from blocks.sql.resolving.sources import Output
 
 
 NAVIGATION = ("FIRST", "LAST", "PREV", "NEXT", "RUNNING", "FINAL")
@@ -99,7 +101,7 @@ def _result(
     alias = match.args.get("alias")
     name = alias.this.name if alias is not None else relation.alias
     given = [
-        Column(new.name, one.type, one.source, one.scope)
+        replace(one, name=new.name)
         for new, one in zip((alias.args.get("columns") if alias is not None else None) or (), columns, strict=False)
     ]
     return Relation(name, "subquery", given or columns, match, [names.scope])

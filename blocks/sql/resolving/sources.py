@@ -1,14 +1,23 @@
-"""The columns of an input, and the types of what stands in FROM beside inputs and subqueries."""
+"""The columns of an input, of a query, and of what else stands in FROM."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import pyarrow as pa
 
-from blocks.sql.analysis import Column, Table
+from blocks.sql.analysis import Column, Scope, Table
 from blocks.sql.types import SqlType, UnsupportedTypeError, from_arrow
 
 UNSUPPORTED = SqlType("ANY")
 ORDINALITY = SqlType("INTEGER", False)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a query gives: its columns, and the SELECTs behind them, one of each branch of a UNION."""
+
+    columns: list[Column]
+    scopes: list[Scope]
 
 
 def columns_of(table: Table) -> list[Column]:

@@ -11,7 +11,7 @@ from blocks.sql.checked import Note
 from blocks.sql.dialect import function_name
 from blocks.sql.places import place_of
 from blocks.sql.problems import SqlProblem, problem
-from blocks.sql.rewriting.capitals import in_capitals
+from blocks.sql.rewriting.capitals import in_capitals, in_small_letters
 from blocks.sql.rewriting.copying import Copy
 from blocks.sql.rewriting.distinct import in_two_steps, refusal
 from blocks.sql.rewriting.fields import behind_the_table
@@ -23,7 +23,7 @@ from blocks.sql.rewriting.one_sided import filter_side
 def _remainder(copy: Copy, node: Any, analysis: Analysis) -> None:
     """Writes MOD(a, b)."""
     old = copy.of(node)
-    copy.put(node, exp.Anonymous(this="MOD", expressions=[unwrapped(old.this), unwrapped(old.expression)]))
+    copy.put(node, exp.Anonymous(this="MOD", expressions=[old.this.unnest(), old.expression.unnest()]))
 
 
 def _within(copy: Copy, node: Any, _: Analysis) -> None:
@@ -34,13 +34,8 @@ def _within(copy: Copy, node: Any, _: Analysis) -> None:
     case = exp.Case(ifs=[exp.If(this=condition.pop())])
     case._meta = dict(value.meta)
     value.replace(case)
-    case.args["ifs"][0].set("true", unwrapped(value))
+    case.args["ifs"][0].set("true", value.unnest())
     old.replace(call)
-
-
-def unwrapped(node: Any) -> Any:
-    """An argument: parentheses around it say nothing."""
-    return node.this if isinstance(node, exp.Paren) else node
 
 
 Mend = Callable[[Copy, Any, Analysis], None]
@@ -76,6 +71,7 @@ RULES: dict[str, Rule] = {
     "having_alias": Rule("HAVING: the alias {} is written out", by_item),
     "struct_field": Rule("{} is written with its table's name", behind_the_table),
     "function_case": Rule("{} is written in capitals", in_capitals),
+    "library_case": Rule("{} is written in small letters", in_small_letters),
     "count_distinct": Rule("DISTINCT in an aggregate is computed in two steps"),
     "position_parenthesis": Rule("{} in POSITION is written as a CAST"),
     "one_sided": Rule("{} of ON filters its side before the join", filter_side),
@@ -89,7 +85,7 @@ class Rewritten:
     """What became of a query.
 
     Attributes:
-      tree: a copy, in Beam SQL that the planner takes.
+      tree: a copy, in Beam SQL that the planner takes; the original where nothing had to be changed.
       notes: what was written anew.
       problems: what could not be.
     """

@@ -4,29 +4,34 @@ from typing import Any
 
 from sqlglot import exp
 
+from blocks.sql.dialect.nodes import LOOSE, walk
+
 
 class Copy:
-    """A copy of a tree.
+    """A copy of a tree, made when a node of it is asked for first: most queries need none.
 
     Args:
       tree: is left as it is.
 
     Attributes:
-      tree: the copy.
+      tree: the copy; the tree itself as long as there is none.
     """
 
     def __init__(self, tree: Any) -> None:
-        self.tree = tree.copy()
-        # Equal trees are walked in the same order.
-        self._of = {id(old): new for old, new in zip(tree.walk(), self.tree.walk(), strict=True)}
+        self.tree = self._original = tree
+        self._of: dict[int, Any] = {}
 
     def of(self, node: Any) -> Any:
         """The copy of a node of the original."""
+        if not self._of:
+            self.tree = self._original.copy()
+            # Equal trees are walked in the same order.
+            self._of = {id(old): new for old, new in zip(walk(self._original), walk(self.tree), strict=True)}
         return self._of[id(node)]
 
     def put(self, node: Any, instead: Any) -> Any:
         """Puts another node in the place of a node of the original, which stays the place in messages; gives it."""
-        old = self._of[id(node)]
+        old = self.of(node)
         if not instead.meta.get("start"):
             instead._meta = dict(old.meta)
         if old is self.tree:
@@ -52,5 +57,4 @@ def bare(node: Any) -> Any:
 
 def grouped(node: Any) -> Any:
     """A node that may stand below any operator."""
-    loose = isinstance(node, exp.Binary | exp.Not | exp.Neg | exp.Between | exp.In | exp.Is | exp.Case)
-    return exp.Paren(this=node) if loose else node
+    return exp.Paren(this=node) if isinstance(node, (*LOOSE, exp.Case)) else node

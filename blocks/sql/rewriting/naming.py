@@ -29,23 +29,20 @@ def name_for(item: Any, place: int, taken: Iterable[str]) -> str:
     return name
 
 
-def name_columns(copy: Copy, analysis: Analysis) -> list[Any]:
-    """Gives every unnamed output column of the outermost query a name; gives the items that got one.
+def name_columns(copy: Copy, analysis: Analysis) -> list[tuple[Any, str]]:
+    """Gives every unnamed output column of the outermost query a name; gives the items that got one, with it.
 
-    Also in `analysis`, whose columns are what the schema is made of.
+    Also in `analysis`, whose columns are what the schema is made of. A UNION has the names of its first branch.
     """
     named = []
-    for branch in analysis.root:
-        items = list(getattr(branch.select, "expressions", ()))
-        if len(items) != len(branch.outputs) or not isinstance(branch.select, exp.Select):
-            continue  # a star has no unnamed columns
-        for place, (item, output) in enumerate(zip(items, branch.outputs, strict=True), 1):
-            if not output.name.startswith("EXPR$"):
-                continue
-            others = [one.name for one in branch.outputs if one is not output]
-            # Branches of a UNION take the names of the first one.
-            output.name = name_for(item, place, others)
+    branch = analysis.root[0]
+    items = branch.select.expressions if isinstance(branch.select, exp.Select) else []
+    # What a star stands for keeps its name: Calcite does not find `EXPR$0` of a VALUES by that name.
+    for place, (item, output) in enumerate(zip(items, branch.outputs, strict=False), 1):
+        if isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
+            continue
+        if len(items) == len(branch.outputs) and output.name.startswith("EXPR$"):
+            output.name = name_for(item, place, [one.name for one in branch.outputs if one is not output])
             copy.call(item, output.name)
-            if branch is analysis.root[0]:
-                named.append((item, output.name))
+            named.append((item, output.name))
     return named

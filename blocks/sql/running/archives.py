@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from blocks.core.errors import Problem
+from blocks.core.errors import BlocksError, Problem
 from blocks.sql.running.indexing import index_of
 
 # Written by the build of `java_udfs`; an archive without one is read by the same program when it is used first.
@@ -32,11 +32,13 @@ class Archive:
       path: absolute.
       sha256: of its bytes, in hex.
       index: of its functions.
+      where: what names it, for messages.
     """
 
     path: Path
     sha256: str
     index: Mapping[str, Any]
+    where: str
 
 
 def read_archives(given: Sequence[str | Path | Mapping[str, str]], problems: list[Problem]) -> list[Archive]:
@@ -54,7 +56,7 @@ def read_archives(given: Sequence[str | Path | Mapping[str, str]], problems: lis
         before = len(problems)
         path, wanted = _asked(one, where, problems)
         if len(problems) == before:
-            archive = _archive(path, wanted, where, problems)
+            archive = read_archive(path, wanted, where, problems)
             found += [archive] if archive is not None else []
     return found
 
@@ -75,7 +77,15 @@ def _asked(one: Any, where: str, problems: list[Problem]) -> tuple[Path, str]:
     return Path(one["path"]), str(wanted).lower()
 
 
-def _archive(path: Path, wanted: str, where: str, problems: list[Problem]) -> Archive | None:
+def read_archive(path: Path, wanted: str, where: str, problems: list[Problem]) -> Archive | None:
+    """One archive; None where it cannot be used, for the reasons that are added to `problems`.
+
+    Args:
+      path: of the archive.
+      wanted: SHA-256 that it has to have, in small hex digits; empty for any.
+      where: what names it, for messages.
+      problems: grows.
+    """
     try:
         status = path.stat()
         content = _read(str(path.absolute()), status.st_mtime_ns, status.st_size)
@@ -89,10 +99,14 @@ def _archive(path: Path, wanted: str, where: str, problems: list[Problem]) -> Ar
     problems.extend(Problem(f"{path} {what}", where, fix) for what, fix in content.problems)
     index = content.index
     if not content.problems and index is None:
-        index = index_of(path.absolute(), content.sha256, where, problems)
+        try:
+            index = index_of(path.absolute(), content.sha256, where, problems)
+        except BlocksError as error:
+            problems.extend(Problem(one.what, f"{where}, {one.where}", one.fix) for one in error.problems)
     if content.problems or index is None:
         return None
-    return Archive(path.absolute(), content.sha256, json.loads(index))
+    functions = json.loads(index)
+    return Archive(path.absolute(), content.sha256, functions if isinstance(functions, dict) else {}, where)
 
 
 @dataclass(frozen=True)

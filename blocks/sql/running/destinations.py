@@ -9,44 +9,52 @@
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
-from blocks.core.errors import PrivacyError, Problem, all_problems
+from blocks.core import labels
 from blocks.core.policy import Policy, refusals
-from blocks.sql.analysis import Analysis, Table
-from blocks.sql.running.reading import brings_rows_together, columns_of_functions
+from blocks.sql.checked import CheckedSql
+from blocks.sql.places import place_of
+from blocks.sql.problems import Place, SqlProblem, problem
+from blocks.sql.running.reading import brings_rows_together, columns_of_functions, first_reads
+from blocks.sql.running.settings import Settings
 
 
-def check_destinations(
-    analysis: Analysis, tables: Mapping[str, Table], read: Mapping[str, Sequence[str]], policy: Policy
-) -> None:
-    """Refuses a query in Beam SQL that would put columns where the policy does not let them go.
+def destination_problems(
+    checked: CheckedSql, read: Mapping[str, Sequence[str]], settings: Settings, policy: Policy
+) -> Iterator[SqlProblem]:
+    """Columns that a query in Beam SQL would put where the policy does not let them go, with the line to add.
 
     Args:
-      analysis: of the query.
-      tables: its inputs.
-      read: columns of each that it reads.
+      checked: the query.
+      read: columns of each input that it reads.
+      settings: of the block.
       policy: of the block.
-
-    Raises:
-      PrivacyError: every such column, with the line to add.
     """
-    with all_problems("RunSql", PrivacyError) as problems:
-        if brings_rows_together(analysis):
-            for name, columns in read.items():
-                schema = _only(tables[name].schema, columns)
-                problems.extend(_told(schema, policy, "shuffle", "rows meet in the query, which shuffles them"))
-        shown = columns_of_functions(analysis, ("jar",))
-        for name, table in tables.items():
-            schema = _only(table.schema, [one.name for one in table.schema if (name, one.name) in shown])
-            problems.extend(_told(schema, policy, "rows", "a function of your own archive sees it"))
+    analysis = checked.analysis
+    shown = columns_of_functions(analysis, ("jar",))
+    going = [("rows", {name: [one for one in columns if (name, one) in shown] for name, columns in read.items()})]
+    if brings_rows_together(analysis):
+        going.insert(0, ("shuffle", {name: list(columns) for name, columns in read.items()}))
+    nodes = first_reads(analysis)
+    for destination, tables in going:
+        for name, columns in tables.items():
+            schema = pa.schema([checked.tables[name].schema.field(column) for column in columns])
+            # What a policy says of a column can depend on those beside it.
+            found = {one.where: one for one in refusals(schema, policy, destination)}
+            for field in schema:
+                node = nodes.get((name, field.name))
+                place = Place(1, 1) if node is None else place_of(node)
+                for one in (found.get(f"field `{leaf.path}`") for leaf in labels.leaves_of(field)):
+                    if one is not None:
+                        what = f"{one.what} ({_WHY[destination]})"
+                        told = problem(settings.query, place, "privacy", what, one.fix, source=settings.source)
+                        yield replace(told, where=f"destination `{destination}`, {one.where}")
 
 
-def _only(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:
-    return pa.schema([schema.field(name) for name in columns])
-
-
-def _told(schema: pa.Schema, policy: Policy, destination: str, why: str) -> Iterator[Problem]:
-    for one in refusals(schema, policy, destination):
-        yield Problem(f"{one.what} ({why})", f"destination `{destination}`, {one.where}", one.fix)
+_WHY = {
+    "shuffle": "rows meet in the query, which shuffles them",
+    "rows": "a function of your own archive sees it",
+}

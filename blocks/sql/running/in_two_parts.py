@@ -68,7 +68,7 @@ def _is_faster(found: Split) -> bool:
     computed = [
         field.type
         for at, field in enumerate(found.lowered.schema)
-        if any(not branch.bare[at] for branch in found.lowered.branches)
+        if any(branch.outputs[at].read is None for branch in found.lowered.branches)
     ]
     return all(branch.where for branch in found.lowered.branches) and not any(map(pat.is_string, computed))
 

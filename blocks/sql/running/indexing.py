@@ -24,19 +24,19 @@ def index_of(path: Path, sha256: str, where: str, problems: list[Problem]) -> by
       EngineError: there is no Java to read it with.
     """
     # Beam's Java is asked for only now.
-    from blocks.engines.jars import cache_folder, fetch_jars
+    from blocks.engines.jars import cache_folder
     from blocks.engines.java import java_program
-    from blocks.engines.sql_service.jar import SERVICE_LOCK, jar_hash, ready_jar
+    from blocks.engines.sql_service.jar import class_path, jar_hash
 
-    service = ready_jar()
-    kept = cache_folder().parent / "functions" / f"{sha256}-{jar_hash(service)[:16]}.json"
+    service = class_path()
+    kept = cache_folder().parent / "functions" / f"{sha256}-{jar_hash(service[0])[:16]}.json"
     if kept.exists():
         return kept.read_bytes()
     kept.parent.mkdir(parents=True, exist_ok=True)
-    class_path = os.pathsep.join(map(str, [path, service, *fetch_jars(SERVICE_LOCK)]))
+    paths = os.pathsep.join(map(str, [path, *service]))
     with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
         made = Path(folder, "index.json")
-        command = [str(java_program()), "-cp", class_path, _INDEXER, str(made), str(path)]
+        command = [str(java_program()), "-cp", paths, _INDEXER, str(made), str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)  # noqa: S603
         if done.returncode:
             lines = [line.strip() for line in done.stderr.splitlines() if line.strip() and "WARNING" not in line]

@@ -25,7 +25,8 @@ def columns_read(analysis: Analysis) -> dict[str, list[str]]:
     A query may read none (`SELECT COUNT(*)`), and rows have to have something: the first column that Beam SQL can hold.
     """
     read = {name: set[str]() for name in analysis.tables}
-    for found in analysis.found.values():
+    compared = (found for scope in analysis.scopes for pair in scope.compared for found in pair)
+    for found in (*analysis.found.values(), *compared):
         for table, column in _bases(analysis, found.column, found):
             read[table].add(column)
     for scope in analysis.scopes:
@@ -91,15 +92,28 @@ def fine_times(analysis: Analysis) -> dict[Read, Any]:
     The node is the first that reads the column.
     """
     found: dict[Read, Any] = {}
+    for read, node, meant in _reads(analysis):
+        if not _of_window(node) and is_finer(_part(meant.column.field, meant.path)):
+            found.setdefault(read, node)
+    return found
+
+
+def first_reads(analysis: Analysis) -> dict[Read, Any]:
+    """The columns of inputs that a query names, each with the first node that does."""
+    found: dict[Read, Any] = {}
+    for read, node, _ in _reads(analysis):
+        found.setdefault(read, node)
+    return found
+
+
+def _reads(analysis: Analysis) -> Iterator[tuple[Read, Any, Any]]:
+    """Each node that means a column of an input: (column, node, what it means)."""
     # The columns of a `*` are nodes of their own, which are not in the tree.
     made = (output.source for scope in analysis.scopes for output in scope.outputs if output.source is not None)
     for node in (*analysis.tree.walk(), *made):
         meant = analysis.found.get(id(node))
-        if meant is None or meant.column.table is None or meant.column.field is None or _of_window(node):
-            continue
-        if is_finer(_part(meant.column.field, meant.path)):
-            found.setdefault((meant.column.table.name, meant.column.field.name), node)
-    return found
+        if meant is not None and meant.column.table is not None and meant.column.field is not None:
+            yield (meant.column.table.name, meant.column.field.name), node, meant
 
 
 def _part(field: pa.Field, path: tuple[str, ...]) -> pa.DataType:

@@ -2,30 +2,37 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from blocks.core.policy import Policy
 from blocks.sql.checked import CheckedSql
 from blocks.sql.places import place_of
-from blocks.sql.problems import Place, SqlCheckError, SqlProblem, problem
+from blocks.sql.problems import Place, SqlCheckError, SqlPrivacyError, SqlProblem, problem
+from blocks.sql.running.destinations import destination_problems
 from blocks.sql.running.reading import fine_times
 from blocks.sql.running.settings import Settings
 from blocks.sql.types import UnsupportedTypeError, from_arrow
 
 
-def refuse_for_beam(checked: CheckedSql, read: Mapping[str, Sequence[str]], settings: Settings) -> None:
-    """Refuses columns of types that Beam SQL has not, times that it would cut, and what needs an end of an input.
+def refuse_for_beam(checked: CheckedSql, read: Mapping[str, Sequence[str]], settings: Settings, policy: Policy) -> None:
+    """Refuses columns of types that Beam SQL has not, times that it would cut, what needs an end of an input, and
+    columns that the policy does not let go where the query puts them.
 
     Args:
       checked: the query.
       read: columns of each input that it reads.
       settings: of the block.
+      policy: of the block.
 
     Raises:
-      SqlCheckError: all of it.
+      SqlCheckError: all of it; a `SqlPrivacyError`, which is a `PrivacyError` too, where the policy refuses a column.
     """
     problems = [*checked.beam_problems, *_types(checked, read, settings)]
     if settings.timestamps == "exact":
         problems.extend(_times(checked, settings))
-    if problems:
-        raise SqlCheckError(f"{len(problems)} problems", where=settings.source, problems=problems)
+    private = list(destination_problems(checked, read, settings, policy))
+    if problems or private:
+        told = sorted([*problems, *private], key=lambda one: (one.line, one.column))
+        error = SqlPrivacyError if private else SqlCheckError
+        raise error(f"{len(told)} problems" if len(told) > 1 else told[0].what, where=settings.source, problems=told)
 
 
 def _types(checked: CheckedSql, read: Mapping[str, Sequence[str]], settings: Settings) -> Iterator[SqlProblem]:

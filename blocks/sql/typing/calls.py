@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from blocks.sql.analysis import Call
-from blocks.sql.coercion import NULL, any_nullable, is_atomic, is_comparable
+from blocks.sql.coercion import NULL, STRING, any_nullable, is_atomic, is_comparable
 from blocks.sql.dialect.nodes import function_arguments, function_name, is_distinct
 from blocks.sql.functions.beam_limits import FAILS_ON_NULL, LIMITS, NO_NULL
 from blocks.sql.functions.beam_missing import MISSING
 from blocks.sql.functions.model import Function, Overload
 from blocks.sql.functions.signatures import signature_text
-from blocks.sql.types import NUMERIC, TEXT, SqlType
+from blocks.sql.types import APPROXIMATE, NUMERIC, TEXT, SqlType
 from blocks.sql.typing import choices, times
 from blocks.sql.typing.aggregates import aggregate, windowed
 from blocks.sql.typing.casting import can_cast, is_assignable
@@ -50,13 +50,21 @@ def _call(typer: "Typer", node: exp.Anonymous) -> SqlType | None:
         return _SPECIAL[upper](typer, node, arguments)
     if upper in _ROUNDED and len(arguments) == 2 and isinstance(arguments[1], exp.Var):
         return times.rounded(typer, node, arguments)
-    function = typer.registry.find(name)
+    function = typer.registry.find(name) or _of_library(typer, node, name)
     if function is None:
         # Each argument is looked at all the same: its mistakes are its own.
         typer.all([one for one in arguments if not isinstance(one, (exp.Star, exp.Var, exp.Table, exp.Kwarg))])
         _tell_unknown(typer, node, name)
         return None
     return _found(typer, node, function, arguments)
+
+
+def _of_library(typer: "Typer", node: Any, name: str) -> Function | None:
+    """A function of the library, written in capitals as Beam's own are."""
+    function = typer.registry.find(name.lower())
+    if function is not None:
+        typer.tolerate("library_case", node)
+    return function
 
 
 def _found(typer: "Typer", node: Any, function: Function, arguments: Sequence[Any]) -> SqlType | None:
@@ -138,6 +146,10 @@ def _overload(
         chosen = _by_widening(fitting, kinds) or chosen
     if function.name == "POSITION" and function.origin == "beam" and not is_comparable(kinds[1], kinds[0]):
         chosen = None
+    if by_type and function.origin == "beam" and _is_either(fitting, kinds):
+        what = f"{_given(function, kinds)}: Beam pads a text or bytes, and which differs from one JVM to the next"
+        typer.tell(node, "not_taken", what, f"cast the arguments; {_signatures(function)}")
+        return None
     if chosen is None:
         code = "unknown_function" if by_type else "wrong_type"
         typer.tell(_wrong(fitting, arguments, kinds, node), code, _given(function, kinds), _signatures(function))
@@ -202,6 +214,14 @@ def _by_types(overloads: Sequence[Overload], kinds: Sequence[SqlType]) -> Overlo
         if found:
             return min(found, key=lambda one: _distance(one, kinds))
     return None
+
+
+def _is_either(overloads: Sequence[Overload], kinds: Sequence[SqlType]) -> bool:
+    """Whether Calcite has to cast both for texts and for bytes: it then takes the overload that the JVM lists first."""
+    every = [_targets(one, len(kinds)) for one in overloads]
+    if len(every) < 2 or any(all(map(is_assignable, kinds, targets)) for targets in every):
+        return False
+    return len({targets[0].name for targets in every if all(map(can_cast, kinds, targets))} & set(STRING)) > 1
 
 
 def _by_widening(overloads: Sequence[Overload], kinds: Sequence[SqlType]) -> Overload | None:
@@ -275,6 +295,8 @@ def _can_run(
     """Whether Beam can run what its planner takes."""
     if function.origin == "beam" and not _boxes(typer, function, overload, arguments, kinds):
         return False
+    if function.name == "JSON_OBJECT" and function.origin == "beam" and not _are_keys(typer, arguments, kinds):
+        return False
     limits = LIMITS.get(function.name, ()) if function.origin == "beam" else ()
     for place, (argument, kind) in enumerate(zip(arguments, kinds, strict=True)):
         limit = limits[min(place, len(limits) - 1)] if limits else None
@@ -297,19 +319,37 @@ def _can_run(
 def _boxes(
     typer: "Typer", function: Function, overload: Overload, arguments: Sequence[Any], kinds: Sequence[SqlType]
 ) -> bool:
-    """Whether the Java of Beam's own functions takes the numbers that Calcite passes on without a cast.
+    """Whether the Java of Beam's own functions takes what Calcite passes on without a cast.
 
-    Calcite casts all arguments or none: none where each can be assigned, and an INTEGER is then no Long.
+    Calcite casts all arguments or none: none where each can be assigned, and an INTEGER is then no Double.
     """
     targets = _targets(overload, len(kinds))
     if any(target.name in _ONLY for target in targets) or not all(map(is_assignable, kinds, targets)):
         return True
     for argument, kind, target in zip(arguments, kinds, targets, strict=True):
-        same = kind.name == target.name or kind.name not in NUMERIC
+        same = kind.name == target.name or target.name not in APPROXIMATE
         if not same and not _is_plain(argument, kind, (target.name,)):
             fix = f"write CAST(x AS {target.name})"
-            what = f"Beam's {function.name} takes {target.name}, and no {kind}: the query fails on its first row"
-            typer.tell(argument, "runtime_type", what, fix)
+            typer.tell(argument, "unsupported", f"Beam's {function.name} takes {target.name}, and no {kind}", fix)
+            return False
+    return True
+
+
+def _are_keys(typer: "Typer", arguments: Sequence[Any], kinds: Sequence[SqlType]) -> bool:
+    """Whether every first of two arguments is a text and never NULL."""
+    for argument, kind in zip(arguments[::2], kinds[::2], strict=True):
+        if kind.name not in TEXT:
+            typer.tell(
+                argument,
+                "wrong_type",
+                f"a key of JSON_OBJECT is a text, and this is {kind}",
+                "cast it: CAST(x AS VARCHAR)",
+            )
+            return False
+        if kind.nullable:
+            typer.tell(
+                argument, "wrong_type", "a key of JSON_OBJECT that may be NULL", "write KEY COALESCE(x, '') VALUE y"
+            )
             return False
     return True
 

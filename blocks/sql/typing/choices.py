@@ -99,7 +99,7 @@ def _tell_if_cut(typer: "Typer", value: Any, kind: SqlType, found: SqlType) -> N
 
 
 def coalesce(typer: "Typer", node: Any, arguments: Sequence[Any]) -> SqlType | None:
-    """COALESCE, by whatever name: NULL only if every argument may be."""
+    """COALESCE, by whatever name: as CASE WHEN x IS NOT NULL THEN x ... ELSE y END, so that the last one decides."""
     kinds = typer.all(arguments)
     if kinds is None:
         return None
@@ -113,7 +113,7 @@ def coalesce(typer: "Typer", node: Any, arguments: Sequence[Any]) -> SqlType | N
     cast = least_restrictive(kinds) is None and any(
         kind.nullable and kind.name != "NULL" and family(kind) != family(found) for kind in kinds[:-1]
     )
-    return found.null(cast or all(kind.nullable for kind in kinds))
+    return found.null(cast or kinds[-1].nullable or NULL in kinds)
 
 
 def nullif(typer: "Typer", node: Any, arguments: Sequence[Any]) -> SqlType | None:

@@ -31,14 +31,15 @@ def column(typer: "Typer", node: exp.Column) -> SqlType | None:
 def as_planned(kind: SqlType) -> SqlType:
     """A column's type as Beam's planner sees it.
 
-    It knows no precision of a DECIMAL, takes elements of arrays and maps for NOT NULL, and fields of a nullable ROW for
-    nullable. Source: `CalciteUtils.toRelDataType`.
+    It knows no precision of a DECIMAL and takes fields of a nullable ROW for nullable. Whether elements of arrays and
+    values of maps may be NULL is as the schema says: the service tells the planner, which forgets it by itself.
+    Source: `CalciteUtils.toRelDataType`, and `NullableTable` of the service.
     """
     match kind.name:
         case "DECIMAL":
             return replace(kind, precision=None, scale=None)
         case "ARRAY" | "MAP":
-            return replace(kind, inner=tuple(as_planned(inner).null(False) for inner in kind.inner))
+            return replace(kind, inner=tuple(map(as_planned, kind.inner)))
         case "ROW":
             planned = replace(kind, inner=tuple(map(as_planned, kind.inner)))
             return with_null(planned) if kind.nullable else planned

@@ -53,7 +53,9 @@ def _row(typer: "Typer", node: exp.Tuple) -> SqlType | None:
     kinds = typer.all(node.expressions)
     if kinds is None:
         return None
-    return SqlType("ROW", False, inner=tuple(kinds), names=tuple(f"EXPR${at}" for at in range(len(kinds))))
+    # A ROW of nothing but NULLs is NULL itself.
+    nullable = all(kind.nullable for kind in kinds)
+    return SqlType("ROW", nullable, inner=tuple(kinds), names=tuple(f"EXPR${at}" for at in range(len(kinds))))
 
 
 def _item(typer: "Typer", node: exp.Bracket) -> SqlType | None:

@@ -155,12 +155,23 @@ def _sign(typer: "Typer", node: exp.Unary | exp.Paren) -> SqlType | None:
     if kind is None:
         return None
     if kind.name in (*_NUMBER, *INTERVALS):
-        return kind
+        return _least_integer(node) or kind
     if kind.name in TEXT:
         converted(typer, node.this, kind, WIDEST_DECIMAL)
         return WIDEST_DECIMAL.null(kind.nullable)
     typer.tell(node, "wrong_type", f"a sign before {kind} is not possible", _instead("+", kind, kind))
     return None
+
+
+def _least_integer(node: Any) -> SqlType | None:
+    """The type of -2147483648 and its negative: the signs belong to the literal, which alone would be a BIGINT."""
+    signs = 0
+    while isinstance(node, (exp.Neg, exp.Paren)):
+        signs += isinstance(node, exp.Neg)
+        node = node.this
+    if not isinstance(node, exp.Literal) or node.is_string or node.name != "2147483648":
+        return None
+    return SqlType("INTEGER" if signs % 2 else "BIGINT", False)
 
 
 def _paren(typer: "Typer", node: exp.Paren) -> SqlType | None:

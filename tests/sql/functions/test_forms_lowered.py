@@ -30,6 +30,7 @@ def lowered(expression):
         ("mask_right(text, 2)", "Ada-42 Xx"),
         ("mask_keep_left(text, 2)", "Adx-nn-Xx"),
         ("mask_keep_right(text, 2)", "Xxx-nn-Öl"),
+        ("mask_left(text, 3, '*', '.', NULL, NULL)", "*..-42 Öl"),
         ("url_encode(text)", "Ada-42%20%C3%96l"),
     ],
 )
@@ -43,7 +44,10 @@ def test_a_call_within_the_bounds_runs_in_process(expression, first):
     [
         "mask_left(text, many)",
         "mask_left(text, -1)",
-        "mask_left(text, 2, '*', '*', '*', '*')",
+        "mask_left(text || 'x', 2, '*', '*', '*', '*')",
+        "mask_left(text, 2, '**', '*', '*', '*')",
+        "mask_left(text, 2, text, '*', '*', '*')",
+        "mask(text, NULL, NULL, NULL, NULL)",
         "sha2(text, 512)",
         "email_domain(text)",
     ],

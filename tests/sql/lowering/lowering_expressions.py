@@ -33,6 +33,11 @@ _FORMS = {
         *("({VARCHAR} = {VARCHAR})", "({VARCHAR} LIKE '%a_%')", "({DATE} < {DATE})", "({TIMESTAMP} >= {TIMESTAMP})"),
         *("({INTEGER} BETWEEN {INTEGER} AND {INTEGER})", "({INTEGER} IN (1, {INTEGER}, 7))", "(s IS NULL)"),
         *("({VARCHAR} IN ('a', {VARCHAR}))", "(i IS NOT DISTINCT FROM j)", "({DATE} = {TIMESTAMP})"),
+        # What Calcite makes simpler as if there were no NaN.
+        *("(d < 1e0)", "(d > 0e0)", "(e >= 1)", "(d <> 1.5)", "(f = g)", "(f <= {DOUBLE})", "({DOUBLE} < f)"),
+        *("({DOUBLE} BETWEEN {DOUBLE} AND {DOUBLE})", "({DOUBLE} IN (1e0, {DOUBLE}))", "({BOOLEAN} IS FALSE)"),
+        *("CASE WHEN {BOOLEAN} THEN {BOOLEAN} ELSE {BOOLEAN} END", "({BOOLEAN} = {BOOLEAN})", "({BOOLEAN} IS NULL)"),
+        *("COALESCE({BOOLEAN}, TRUE)", "(NULLIF({DOUBLE}, {DOUBLE}) IS NULL)"),
     ],
     "TINYINT": ["({TINYINT} + t)", "({TINYINT} * t)", "(- {TINYINT})", "ABS({TINYINT})"],
     "INTEGER": [

@@ -49,7 +49,18 @@ COLUMNS: dict[str, tuple[pa.DataType, list[Any]]] = {
     "x": (ROW, [{"city": "a", "zip": 1}, {"city": None, "zip": None}, {"city": None, "zip": 2}]),
     "y": (pa.map_(pa.string(), pa.int32()), [[], [("a", 1)], [("a", None), ("b", 2)]]),
 }
-for _other, _same in {"j": "i", "m": "l", "g": "f", "e": "d", "u": "s", "c": "a", "q": "p"}.items():
+for _other, _same in {
+    "j": "i",
+    "m": "l",
+    "g": "f",
+    "e": "d",
+    "u": "s",
+    "c": "a",
+    "q": "p",
+    "b2": "b",
+    "v2": "v",
+    "w2": "w",
+}.items():
     COLUMNS[_other] = COLUMNS[_same]
 SCHEMA = pa.schema([pa.field(name, kind) for name, (kind, _) in COLUMNS.items()])
 

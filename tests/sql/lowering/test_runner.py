@@ -92,6 +92,35 @@ def test_a_filter_keeps_the_types_of_columns_that_are_passed_on() -> None:
     assert ran.batch.equals(batch.slice(0, 1))
 
 
+def test_rows_that_stay_keep_their_values_and_order_beside_computed_ones() -> None:
+    query = "SELECT s, i * 2 AS z, s AS again FROM PCOLLECTION WHERE i > 1"
+    ran = LoweredRunner(_lowered(query))(_batch([3, 1, 2, 0, 5], ["a", "b", None, "d", "e"]))
+    rows = [tuple(row.values()) for row in ran.batch.to_pylist()]
+    assert rows == [("a", 6, "a"), (None, 4, None), ("e", 10, "e")]
+
+
+def test_columns_that_are_passed_on_beside_a_row_that_fails_are_those_of_the_other_rows() -> None:
+    query = "SELECT s FROM PCOLLECTION WHERE 10 / i > 1"
+    ran = LoweredRunner(_lowered(query))(_batch([1, 0, 5, 20], ["a", "b", "c", "d"]))
+    assert ran.batch.to_pylist() == [{"s": "a"}, {"s": "c"}]
+    assert ran.failed is not None
+    assert ran.failed.tolist() == [False, True, False, False]
+
+
+def test_a_batch_of_which_every_row_fails_gives_none() -> None:
+    ran = LoweredRunner(_lowered("SELECT s, 10 / i AS z FROM PCOLLECTION"))(_batch([0, 0]))
+    assert ran.batch.num_rows == 0
+    assert ran.batch.schema.names == ["s", "z"]
+    assert ran.failed is not None
+    assert ran.failed.all()
+
+
+def test_a_condition_that_is_never_null_gives_a_column_without_null() -> None:
+    ran = LoweredRunner(_lowered("SELECT s = 'a' AND FALSE AS z FROM PCOLLECTION"))(_batch([1, 2], ["a", None]))
+    assert ran.batch.schema == pa.schema([pa.field("z", pa.bool_(), nullable=False)])
+    assert ran.batch.column("z").to_pylist() == [False, False]
+
+
 def test_microseconds_stay_exact() -> None:
     schema = pa.schema([pa.field("p", pa.timestamp("us", tz="UTC"))])
     at = dt.datetime(2020, 1, 1, 0, 0, 0, 123456, dt.UTC)
@@ -107,6 +136,16 @@ def test_a_time_that_the_engine_cannot_hold_fails_its_row_only() -> None:
     assert ran.batch.column("z").to_pylist() == [1970, 1970]
     assert ran.failed is not None
     assert ran.failed.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("query", ["SELECT p FROM PCOLLECTION", "SELECT p FROM PCOLLECTION WHERE i > 0"])
+def test_a_time_that_the_engine_cannot_hold_is_passed_on(query: str) -> None:
+    schema = pa.schema([pa.field("p", pa.timestamp("ms")), pa.field("i", pa.int32())])
+    arrays = [pa.array([0, 2**62, 5], schema.types[0]), pa.array([1, 1, 1], pa.int32())]
+    batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
+    ran = LoweredRunner(_lowered(query, schema))(batch)
+    assert ran.batch.column("p").equals(batch.column("p"))
+    assert ran.failed is None
 
 
 def test_a_union_gives_the_rows_of_each_branch_and_one_failure_for_both() -> None:
@@ -141,7 +180,7 @@ def test_column_names_never_reach_the_engine() -> None:
     name = 'a"); DROP TABLE x; --'
     schema = pa.schema([pa.field(name, pa.int32())])
     lowered = _lowered(f"SELECT `{name}` + 1 AS z FROM PCOLLECTION", schema)
-    assert name not in lowered.branches[0].outputs[0]
+    assert name not in lowered.branches[0].outputs[0].sql
     batch = pa.RecordBatch.from_arrays([pa.array([1], pa.int32())], schema=schema)
     assert LoweredRunner(lowered)(batch).batch.column("z").to_pylist() == [2]
 

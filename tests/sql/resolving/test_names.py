@@ -138,3 +138,21 @@ def test_the_measures_of_match_recognize_are_its_columns() -> None:
           MEASURES A.order_id AS first_id, LAST(B.quantity) AS last_quantity
           PATTERN (A B+) DEFINE B AS B.quantity > 3) AS m"""
     assert [one.split()[0] for one in outputs(query)] == ["user_id", "first_id", "last_quantity"]
+
+
+def test_a_column_that_is_no_row_hides_one_of_its_name_further_out() -> None:
+    inner = "SELECT 1 FROM (SELECT email AS address FROM orders) AS o WHERE address.city = 'x'"
+    (problem,) = resolved(f"SELECT name FROM users WHERE EXISTS ({inner})").problems
+    assert (problem.code, problem.message) == (
+        "unknown_table",
+        "`address` is a column of type VARCHAR, which has no fields",
+    )
+    assert resolved(f"SELECT name FROM users WHERE EXISTS ({inner.replace('AS address', 'AS other')})").problems == []
+
+
+def test_a_plain_name_in_a_pattern_is_a_column_of_the_table_whatever_variables_there_are() -> None:
+    found = meanings(
+        "SELECT T.s FROM orders MATCH_RECOGNIZE (PARTITION BY user_id ORDER BY `at` MEASURES LAST(B.amount) AS s "
+        "PATTERN (A B+) DEFINE A AS quantity > 1, B AS B.quantity > 2) AS T"
+    )
+    assert [one for one in found if one[1] == "quantity"] == [("orders", "quantity", ()), ("B", "quantity", ())]

@@ -48,3 +48,11 @@ def test_only_what_rewriting_cures_is_not_told(strict: bool, codes: list[str]) -
 def test_a_warning_does_not_stop_a_query_that_is_rewritten() -> None:
     query = "SELECT COALESCE(n, 0.5) AS z FROM PCOLLECTION WHERE i != 1"
     assert check_sql(query, {"PCOLLECTION": SCHEMA}).warnings == ()
+
+
+def test_columns_that_a_set_operation_brings_to_one_type_have_their_digits() -> None:
+    query = "SELECT n FROM PCOLLECTION UNION ALL SELECT x FROM PCOLLECTION"
+    assert check_sql(query, {"PCOLLECTION": SCHEMA}).sql == (
+        "SELECT CAST(n AS DECIMAL(12, 2)) AS n FROM PCOLLECTION "
+        "UNION ALL SELECT CAST(x AS DECIMAL(38, 9)) AS x FROM PCOLLECTION"
+    )

@@ -69,6 +69,7 @@ REWRITTEN = [
         "SELECT MAX(qty) AS column_1, MAX(qty) + 0 AS max_qty FROM t",
         ["unnamed_column"],
     ),
+    ("SELECT MASK_LEFT(user_id, 2) AS m FROM t", "SELECT mask_left(user_id, 2) AS m FROM t", ["library_case"]),
     ("SELECT length(user_id) AS n FROM t", "SELECT LENGTH(user_id) AS n FROM t", ["function_case"]),
     ("SELECT CURRENT_DATE() AS d FROM t", "SELECT CURRENT_DATE AS d FROM t", ["context_parentheses"]),
     ("SELECT IFNULL(user_id, 'x') AS u FROM t", "SELECT COALESCE(user_id, 'x') AS u FROM t", ["function"]),
@@ -146,6 +147,13 @@ def test_strict_mode_refuses_it(query: str, expected: str, rules: list[str]) -> 
         pytest.skip("Beam's planner takes it, and calls the column EXPR$0")
     with pytest.raises(SqlCheckError):
         check_sql(query, TABLES, strict=True)
+
+
+def test_a_star_is_left_as_it_is_also_where_it_stands_for_columns_without_a_name() -> None:
+    query = "SELECT * FROM (SELECT qty * 2 FROM t)"
+    checked = check_sql(query, TABLES)
+    assert checked.sql == query
+    assert checked.schema.names == ["EXPR$0"]
 
 
 def test_every_rule_has_a_case() -> None:
@@ -253,3 +261,12 @@ def test_every_form_of_a_function_is_read() -> None:
             check_sql(f"SELECT {name}({arguments}) AS x FROM t", tables)
             tried += 1
     assert tried == len(given)
+
+
+@pytest.mark.parametrize(
+    ("side", "condition"),
+    [("LEFT", "a.qty = 1"), ("RIGHT", "b.qty = 1"), ("FULL", "a.qty = 1"), ("FULL", "b.qty = 1")],
+)
+def test_a_side_whose_rows_stay_in_any_case_is_not_filtered(side: str, condition: str) -> None:
+    with pytest.raises(SqlCheckError, match=f"{side} JOIN with `{condition}`, which is of one side alone"):
+        check_sql(f"SELECT a.qty FROM t AS a {side} JOIN t AS b ON a.user_id = b.user_id AND {condition}", TABLES)

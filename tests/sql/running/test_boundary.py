@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks.core.errors import BatchTypeError, RejectedRecordError
-from blocks.sql.boundary import FromWire, ToWire, is_finer, planned_schema, wire_schema
+from blocks.sql.boundary import FromWire, ToWire, is_finer, loosened, planned_schema, wire_schema
 from blocks.sql.types import UnsupportedTypeError
 
 UTC = dt.UTC
@@ -153,3 +153,15 @@ def test_what_comes_back_has_its_times_in_milliseconds_on_the_wire():
 )
 def test_microseconds_are_found_at_any_depth(kind, finer):
     assert is_finer(kind) is finer
+
+
+def test_everything_below_a_loosened_type_may_be_null_but_keys_of_maps() -> None:
+    required = pa.field("item", pa.int32(), False)
+    entries = pa.map_(pa.string(), pa.field("value", pa.list_(required), False))
+    found = loosened(pa.struct([pa.field("a", pa.list_(required), False), pa.field("m", entries, False)]))
+    assert found.field("a").nullable
+    assert found.field("a").type.value_field.nullable
+    assert found.field("m").nullable
+    assert found.field("m").type.item_field.nullable
+    assert found.field("m").type.item_type.value_field.nullable
+    assert not found.field("m").type.key_field.nullable

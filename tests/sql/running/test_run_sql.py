@@ -128,7 +128,7 @@ def run_lowered(block: RunSql) -> list[int]:
     """The ids that a lowered query gives, without a runner."""
     from blocks.sql.lowering import LoweredRunner
 
-    checked = block._check({"PCOLLECTION": _table()})
+    checked = block._judge({"PCOLLECTION": _table()}).checked
     assert checked.lowered is not None, checked.reason
     return LoweredRunner(checked.lowered)(BATCH).batch.column("id").to_pylist()
 
@@ -220,10 +220,10 @@ def test_a_table_of_whole_milliseconds_and_a_window_are_no_reason_to_refuse():
 
     seconds = pa.schema([field("id", pa.int64()), field("at", pa.timestamp("ms", "UTC"))])
     query = "SELECT MAX(at) AS last FROM PCOLLECTION"
-    assert fine_times(RunSql(query)._check({"PCOLLECTION": _table_of(seconds)}).analysis) == {}
+    assert fine_times(RunSql(query)._judge({"PCOLLECTION": _table_of(seconds)}).checked.analysis) == {}
     query = """SELECT COUNT(*) AS n, TUMBLE_START(at, INTERVAL '1' HOUR) AS since
                FROM PCOLLECTION GROUP BY TUMBLE(at, INTERVAL '1' HOUR)"""
-    assert fine_times(RunSql(query)._check({"PCOLLECTION": _table()}).analysis) == {}
+    assert fine_times(RunSql(query)._judge({"PCOLLECTION": _table()}).checked.analysis) == {}
 
 
 def _table_of(schema: pa.Schema) -> Any:
@@ -246,6 +246,33 @@ def test_a_labelled_column_that_would_be_shuffled_needs_a_policy(query):
     assert all("shuffle: {labels:" in one.fix or "shuffle" in one.fix for one in found)
     policy = {"destinations": {"shuffle": {"labels": {"public": "keep"}}}}
     assert problems_of(lambda: RunSql(query, engine="beam", policy=policy), PrivacyError)
+
+
+def test_times_that_would_be_cut_and_columns_that_may_not_be_shuffled_are_told_at_once_with_their_places():
+    query = "SELECT email, MAX(at) AS last FROM PCOLLECTION GROUP BY email"
+    for error in (PrivacyError, SqlCheckError):
+        found = problems_of(lambda: RunSql(query, engine="beam"), error)
+        assert [(one.code, one.column) for one in found] == [("privacy", 8), ("fine_time", 19)]
+    text = str(found[0])
+    assert text.startswith("query:1:8: label pii.email and there is no policy")
+    assert "(destination `shuffle`, field `email`)\n  |  SELECT email, MAX(at)" in text
+    # Each kind goes away by its own cure, and the other stays.
+    (only,) = problems_of(lambda: RunSql(query, engine="beam", timestamps="milliseconds"), PrivacyError)
+    assert only.code == "privacy"
+    keep = {"destinations": {"shuffle": {"labels": {"*": "keep"}}}}
+    (only,) = problems_of(lambda: RunSql(query, engine="beam", policy=keep))
+    assert only.code == "fine_time"
+
+
+def test_without_a_policy_an_unlabelled_column_beside_a_private_one_is_no_safer():
+    schema = pa.schema([field("email", pa.string(), "pii.email"), pa.field("n", pa.int64())])
+    batch = pa.RecordBatch.from_pylist([], schema=schema)
+    with pytest.raises(PrivacyError) as caught:
+        source(beam.Pipeline(), batch) | RunSql("SELECT email, MAX(n) AS n FROM PCOLLECTION GROUP BY email")
+    assert [one.where for one in caught.value.problems] == [
+        "destination `shuffle`, field `email`",
+        "destination `shuffle`, field `n`",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from test_boundary import VALUES
 
 from blocks.core import labels
 from blocks.core.batch_type import BatchType
-from blocks.core.errors import BlocksError, PrivacyError, RejectedRecordError
+from blocks.core.errors import BlocksError, ConfigError, PrivacyError, RejectedRecordError
 from blocks.sql.boundary import is_finer
 from blocks.sql.run_sql import RunSql
 
@@ -124,6 +124,35 @@ def test_a_function_of_an_archive_with_its_hash_runs_and_is_named_in_explain(own
     assert run(block, BATCH)[0].to_pylist() == [{"t": 6}]
     assert block.explanation is not None
     assert block.explanation.functions == (f"own_twice 1 (jar, archive {sha256[:12]})",)
+
+
+def test_an_archive_that_a_catalog_names_runs_in_both_its_versions_and_not_with_another_hash(versions_jar, tmp_path):
+    sha256 = hashlib.sha256(versions_jar.read_bytes()).hexdigest()
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text(f"udf_jars:\n  - {{path: {versions_jar}, sha256: {sha256}}}\n")
+    query = (
+        "SELECT own_times(id) AS n, own_times_v1(id) AS a, own_times_v2(id) AS b FROM PCOLLECTION WHERE id IN (3, 5)"
+    )
+    found, rejects = run(lambda handler: RunSql(query, catalog=catalog, rejects=handler), BATCH, tmp_path / "rejects")
+    assert found.to_pylist() == [{"n": 6, "a": 3, "b": 6}]
+    assert [one["code"] for one in rejects] == ["failed_function"]
+    assert "own_times_v2" in rejects[0]["message"] or "own_times_v1" in rejects[0]["message"]
+    alone = RunSql("SELECT own_times_v1(id) AS n FROM PCOLLECTION WHERE id = 3", catalog=catalog)
+    assert run(alone, BATCH)[0].to_pylist() == [{"n": 3}]
+    catalog.write_text(f"udf_jars:\n  - {{path: {versions_jar}, sha256: {'a' * 64}}}\n")
+    with pytest.raises(ConfigError, match=f"has the SHA-256 {sha256}, expected {'a' * 64}"):
+        RunSql(query, catalog=catalog)
+
+
+def test_an_archive_that_is_changed_after_the_pipeline_was_made_does_not_run(versions_jar, tmp_path):
+    own = tmp_path / "own.jar"
+    own.write_bytes(versions_jar.read_bytes())
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text(f"udf_jars:\n  - {{path: own.jar, sha256: {hashlib.sha256(own.read_bytes()).hexdigest()}}}\n")
+    block = RunSql("SELECT own_times(id) AS n FROM PCOLLECTION", catalog=catalog)
+    own.write_bytes(own.read_bytes() + b"\0")
+    with pytest.raises(ConfigError, match="expected SHA-256"):
+        run(block, BATCH)
 
 
 def test_what_a_function_of_an_archive_sees_is_for_the_policy_to_say(own_jar):

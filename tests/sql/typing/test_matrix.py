@@ -16,6 +16,7 @@ from blocks.sql.functions.registry import Registry
 from blocks.sql.parsing import parse
 from blocks.sql.problems import SqlCheckError
 from blocks.sql.resolving import resolve
+from blocks.sql.typing.columns import as_given
 
 REGISTRY = Registry(beam_functions())
 # What plans and then fails, or means something else, is a problem of its own kind: the planner's answer is its type.
@@ -33,7 +34,7 @@ def answers(items: Sequence[str]) -> Iterator[str]:
             yield "refused"
             continue
         analysis = resolve(parsed, {"PCOLLECTION": Table("PCOLLECTION", SCHEMA)}, REGISTRY)
-        yield "refused" if _refused(analysis) else shown(analysis.outputs()[0].type)
+        yield "refused" if _refused(analysis) else shown(as_given(analysis.outputs()[0].type))
 
 
 def _refused(analysis: Analysis) -> bool:

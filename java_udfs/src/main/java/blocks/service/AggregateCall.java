@@ -1,6 +1,5 @@
 package blocks.service;
 
-import java.util.ArrayList;
 import java.util.List;
 import org.apache.beam.sdk.extensions.sql.impl.UdafImpl;
 import org.apache.beam.sdk.extensions.sql.impl.utils.CalciteUtils;
@@ -29,13 +28,7 @@ final class AggregateCall extends UdafImpl<Object, Object, Object> {
 
   @Override
   public List<FunctionParameter> getParameters() {
-    List<FunctionParameter> parameters = new ArrayList<>();
-    for (int place = 0; place < arguments.size(); place++) {
-      String name = place < names.length ? names[place] : "argument" + place;
-      FieldType type = arguments.get(place);
-      parameters.add(new Parameter(place, name, factory -> sqlType(factory, type, true)));
-    }
-    return parameters;
+    return Parameter.all(arguments, names, (factory, type) -> sqlType(factory, type, true));
   }
 
   @Override

@@ -1,7 +1,5 @@
 package blocks.service;
 
-import java.io.Serializable;
-import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.time.LocalDate;
 import java.time.LocalTime;
@@ -9,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntUnaryOperator;
 import org.apache.arrow.vector.BaseVariableWidthVector;
 import org.apache.arrow.vector.BigIntVector;
 import org.apache.arrow.vector.BitVector;
@@ -49,13 +48,11 @@ import org.joda.time.Instant;
  * <p>Beam's own {@code ArrowConversion} fails on timestamps, decimals, dates, structs and maps.
  */
 final class ArrowGetters {
-  private static final long NANOS_PER_SECOND = 1_000_000_000L;
-
   private ArrowGetters() {}
 
   /** The value at a place of one vector. */
   @FunctionalInterface
-  interface Getter extends Serializable {
+  interface Getter {
     Object get(int place);
   }
 
@@ -122,11 +119,18 @@ final class ArrowGetters {
         DateDayVector days = (DateDayVector) vector;
         return place -> LocalDate.ofEpochDay(days.get(place));
       case LIST:
-        return list((ListVector) vector, type);
+        ListVector list = (ListVector) vector;
+        return items(list.getDataVector(), type, list::getElementStartIndex, list::getElementEndIndex);
       case LARGELIST:
-        return list((LargeListVector) vector, type);
+        LargeListVector longer = (LargeListVector) vector;
+        return items(
+            longer.getDataVector(),
+            type,
+            place -> (int) longer.getElementStartIndex(place),
+            place -> (int) longer.getElementEndIndex(place));
       case FIXED_SIZE_LIST:
-        return list((FixedSizeListVector) vector, type);
+        FixedSizeListVector even = (FixedSizeListVector) vector;
+        return items(even.getDataVector(), type, even::getElementStartIndex, even::getElementEndIndex);
       case MAP:
         return map((MapVector) vector, type);
       case STRUCT:
@@ -138,12 +142,8 @@ final class ArrowGetters {
 
   private static String text(BaseVariableWidthVector vector, int place) {
     int start = vector.getStartOffset(place);
-    return text(vector.getDataBuffer(), start, vector.getEndOffset(place) - start);
-  }
-
-  private static String text(org.apache.arrow.memory.ArrowBuf buffer, long start, int length) {
-    byte[] utf8 = new byte[length];
-    buffer.getBytes(start, utf8);
+    byte[] utf8 = new byte[vector.getEndOffset(place) - start];
+    vector.getDataBuffer().getBytes(start, utf8);
     return new String(utf8, StandardCharsets.UTF_8);
   }
 
@@ -162,48 +162,32 @@ final class ArrowGetters {
   }
 
   private static Getter time(FieldVector vector) {
-    if (vector instanceof TimeSecVector) {
-      TimeSecVector seconds = (TimeSecVector) vector;
-      return place -> LocalTime.ofNanoOfDay(seconds.get(place) * NANOS_PER_SECOND);
+    if (vector instanceof TimeSecVector seconds) {
+      return place -> LocalTime.ofSecondOfDay(seconds.get(place));
     }
-    if (vector instanceof TimeMilliVector) {
-      TimeMilliVector millis = (TimeMilliVector) vector;
+    if (vector instanceof TimeMilliVector millis) {
       return place -> LocalTime.ofNanoOfDay(millis.get(place) * 1_000_000L);
     }
-    if (vector instanceof TimeMicroVector) {
-      TimeMicroVector micros = (TimeMicroVector) vector;
+    if (vector instanceof TimeMicroVector micros) {
       return place -> LocalTime.ofNanoOfDay(micros.get(place) * 1_000L);
     }
-    if (vector instanceof TimeNanoVector) {
-      TimeNanoVector nanos = (TimeNanoVector) vector;
+    if (vector instanceof TimeNanoVector nanos) {
       return place -> LocalTime.ofNanoOfDay(nanos.get(place));
     }
     throw new ArrowTypes.Unsupported(vector.getName(), vector.getField().getType());
   }
 
-  private static Getter list(ListVector vector, FieldType type) {
-    Getter item = of(vector.getDataVector(), type.getCollectionElementType());
-    return place -> items(item, vector.getElementStartIndex(place), vector.getElementEndIndex(place));
-  }
-
-  private static Getter list(LargeListVector vector, FieldType type) {
-    Getter item = of(vector.getDataVector(), type.getCollectionElementType());
-    return place ->
-        items(item, (int) vector.getElementStartIndex(place), (int) vector.getElementEndIndex(place));
-  }
-
-  private static Getter list(FixedSizeListVector vector, FieldType type) {
-    Getter item = of(vector.getDataVector(), type.getCollectionElementType());
-    int size = vector.getListSize();
-    return place -> items(item, place * size, (place + 1) * size);
-  }
-
-  private static List<Object> items(Getter item, int start, int end) {
-    List<Object> found = new ArrayList<>(end - start);
-    for (int place = start; place < end; place++) {
-      found.add(item.get(place));
-    }
-    return found;
+  private static Getter items(FieldVector inner, FieldType type, IntUnaryOperator start, IntUnaryOperator end) {
+    Getter item = of(inner, type.getCollectionElementType());
+    return place -> {
+      int last = end.applyAsInt(place);
+      int at = start.applyAsInt(place);
+      List<Object> found = new ArrayList<>(last - at);
+      for (; at < last; at++) {
+        found.add(item.get(at));
+      }
+      return found;
+    };
   }
 
   private static Getter map(MapVector vector, FieldType type) {
@@ -241,10 +225,5 @@ final class ArrowGetters {
       values.add(getter.get(place));
     }
     return Row.withSchema(schema).attachValues(values);
-  }
-
-  /** Whether a decimal fits into so many digits. */
-  static boolean fits(BigDecimal value, int digits) {
-    return value.precision() <= digits;
   }
 }

@@ -65,18 +65,18 @@ final class ArrowSetters {
       if (value != null) {
         present.set(place, value);
       } else if (nullable) {
-        setNull(vector, place);
+        hold(vector, place);
+        vector.setNull(place);
       } else {
         throw new SqlFailure("a null in the column `" + path + "`, which is declared to have none");
       }
     };
   }
 
-  private static void setNull(FieldVector vector, int place) {
+  private static void hold(FieldVector vector, int place) {
     while (place >= vector.getValueCapacity()) {
       vector.reAlloc();
     }
-    vector.setNull(place);
   }
 
   private static Setter present(FieldVector vector, String path) {
@@ -147,22 +147,26 @@ final class ArrowSetters {
   }
 
   private static long within(Object value, long least, long most, String path) {
-    long number;
     try {
-      number = value instanceof BigDecimal ? ((BigDecimal) value).longValueExact() : ((Number) value).longValue();
+      long number = value instanceof BigDecimal decimal ? decimal.longValueExact() : ((Number) value).longValue();
+      if (number >= least && number <= most) {
+        return number;
+      }
     } catch (ArithmeticException cause) {
-      throw new SqlFailure("a value of the column `" + path + "` is out of range");
+      // Told below.
     }
-    if (number < least || number > most) {
-      throw new SqlFailure("a value of the column `" + path + "` is out of range");
-    }
-    return number;
+    throw new SqlFailure("a value of the column `" + path + "` is out of range");
   }
 
   private static BigDecimal scaled(Object value, int scale, int digits, String path) {
-    BigDecimal decimal = value instanceof BigDecimal ? (BigDecimal) value : new BigDecimal(value.toString());
-    BigDecimal scaled = decimal.setScale(scale, RoundingMode.HALF_UP);
-    if (!ArrowGetters.fits(scaled, digits)) {
+    BigDecimal decimal = value instanceof BigDecimal given ? given : new BigDecimal(value.toString());
+    // Asked before the digits are written out: of 1E1000000000 and 1E-1000000000 they are more than memory holds.
+    long whole = (long) decimal.precision() - decimal.scale();
+    if (decimal.signum() == 0 || whole < -scale) {
+      return BigDecimal.valueOf(0, scale);
+    }
+    BigDecimal scaled = whole > digits - scale ? null : decimal.setScale(scale, RoundingMode.HALF_UP);
+    if (scaled == null || scaled.precision() > digits) {
       throw new SqlFailure("a decimal of the column `" + path + "` has more than " + digits + " digits");
     }
     return scaled;
@@ -213,60 +217,55 @@ final class ArrowSetters {
   }
 
   private static Setter time(FieldVector vector, String path) {
-    if (vector instanceof TimeSecVector) {
-      TimeSecVector seconds = (TimeSecVector) vector;
+    if (vector instanceof TimeSecVector seconds) {
       return (place, value) -> seconds.setSafe(place, ((LocalTime) value).toSecondOfDay());
     }
-    if (vector instanceof TimeMilliVector) {
-      TimeMilliVector millis = (TimeMilliVector) vector;
+    if (vector instanceof TimeMilliVector millis) {
       return (place, value) -> millis.setSafe(place, (int) (((LocalTime) value).toNanoOfDay() / 1_000_000L));
     }
-    if (vector instanceof TimeMicroVector) {
-      TimeMicroVector micros = (TimeMicroVector) vector;
+    if (vector instanceof TimeMicroVector micros) {
       return (place, value) -> micros.setSafe(place, ((LocalTime) value).toNanoOfDay() / 1_000L);
     }
-    if (vector instanceof TimeNanoVector) {
-      TimeNanoVector nanos = (TimeNanoVector) vector;
+    if (vector instanceof TimeNanoVector nanos) {
       return (place, value) -> nanos.setSafe(place, ((LocalTime) value).toNanoOfDay());
     }
     throw new ArrowTypes.Unsupported(path, vector.getField().getType());
   }
 
   private static Setter list(ListVector vector, String path) {
-    Setter item = of(vector.getDataVector(), path + "[]");
+    Setter items = items(vector.getDataVector(), path);
     return (place, value) -> {
-      Collection<?> items = (Collection<?>) value;
-      int start = vector.startNewValue(place);
-      for (Object one : items) {
-        item.set(start++, one);
-      }
-      vector.endValue(place, items.size());
+      items.set(vector.startNewValue(place), value);
+      vector.endValue(place, ((Collection<?>) value).size());
     };
   }
 
   private static Setter list(LargeListVector vector, String path) {
-    Setter item = of(vector.getDataVector(), path + "[]");
+    Setter items = items(vector.getDataVector(), path);
     return (place, value) -> {
-      Collection<?> items = (Collection<?>) value;
-      int start = (int) vector.startNewValue(place);
-      for (Object one : items) {
-        item.set(start++, one);
-      }
-      vector.endValue(place, items.size());
+      items.set((int) vector.startNewValue(place), value);
+      vector.endValue(place, ((Collection<?>) value).size());
     };
   }
 
   private static Setter list(FixedSizeListVector vector, String path) {
-    Setter item = of(vector.getDataVector(), path + "[]");
+    Setter items = items(vector.getDataVector(), path);
     int size = vector.getListSize();
     return (place, value) -> {
-      Collection<?> items = (Collection<?>) value;
-      if (items.size() != size) {
+      if (((Collection<?>) value).size() != size) {
         throw new SqlFailure("a list of the column `" + path + "` is not of the declared length");
       }
-      int start = vector.startNewValue(place);
-      for (Object one : items) {
-        item.set(start++, one);
+      items.set(vector.startNewValue(place), value);
+    };
+  }
+
+  /** Writes all items of a collection, the first of them at the place. */
+  private static Setter items(FieldVector vector, String path) {
+    Setter item = of(vector, path + "[]");
+    return (place, value) -> {
+      int at = place;
+      for (Object one : (Collection<?>) value) {
+        item.set(at++, one);
       }
     };
   }
@@ -279,9 +278,7 @@ final class ArrowSetters {
       Map<?, ?> map = (Map<?, ?>) value;
       int at = vector.startNewValue(place);
       for (Map.Entry<?, ?> entry : map.entrySet()) {
-        while (at >= entries.getValueCapacity()) {
-          entries.reAlloc();
-        }
+        hold(entries, at);
         entries.setIndexDefined(at);
         key.set(at, entry.getKey());
         item.set(at, entry.getValue());
@@ -292,20 +289,19 @@ final class ArrowSetters {
   }
 
   private static Setter struct(StructVector vector, String path) {
-    List<FieldVector> children = vector.getChildrenFromFields();
-    Setter[] setters = new Setter[children.size()];
-    for (int field = 0; field < setters.length; field++) {
-      setters[field] = of(children.get(field), path + "." + children.get(field).getName());
-    }
+    Setter[] setters = all(vector.getChildrenFromFields(), path + ".");
     return (place, value) -> {
       List<?> values = value instanceof Row ? ((Row) value).getValues() : (List<?>) value;
-      while (place >= vector.getValueCapacity()) {
-        vector.reAlloc();
-      }
+      hold(vector, place);
       vector.setIndexDefined(place);
       for (int field = 0; field < setters.length; field++) {
         setters[field].set(place, values.get(field));
       }
     };
+  }
+
+  /** The setters of the columns of a table, or of the fields of a struct; `above` is what their paths begin with. */
+  static Setter[] all(List<FieldVector> vectors, String above) {
+    return vectors.stream().map(one -> of(one, above + one.getName())).toArray(Setter[]::new);
   }
 }

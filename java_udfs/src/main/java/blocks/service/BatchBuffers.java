@@ -85,13 +85,11 @@ final class BatchBuffers implements Serializable {
 
     Batch(org.apache.arrow.vector.types.pojo.Schema schema) {
       root = VectorSchemaRoot.create(schema, BatchReader.ALLOCATOR);
-      setters = new ArrowSetters.Setter[root.getFieldVectors().size()];
-      for (int column = 0; column < setters.length; column++) {
-        FieldVector vector = root.getVector(column);
+      for (FieldVector vector : root.getFieldVectors()) {
         vector.setInitialCapacity(SIZE_CHECK_ROWS);
         vector.allocateNew();
-        setters[column] = ArrowSetters.of(vector, vector.getName());
       }
+      setters = ArrowSetters.all(root.getFieldVectors(), "");
     }
 
     void add(List<?> values) {

@@ -36,19 +36,10 @@ final class BatchReader implements Serializable {
     this.eventTime = eventTime == null ? -1 : schema.indexOf(eventTime);
   }
 
-  Schema schema() {
-    return schema;
-  }
-
-  /** The schema as the caller gave it. */
-  org.apache.arrow.vector.types.pojo.Schema arrow() {
-    return ArrowTypes.read(arrowSchema);
-  }
-
   /** Loads a message in place of the one before, and gives its number of rows. */
   int load(byte[] message) {
     if (root == null) {
-      root = VectorSchemaRoot.create(arrow(), ALLOCATOR);
+      root = VectorSchemaRoot.create(ArrowTypes.read(arrowSchema), ALLOCATOR);
     }
     ReadChannel channel = new ReadChannel(Channels.newChannel(new ByteArrayInputStream(message)));
     try (ArrowRecordBatch batch = MessageSerializer.deserializeRecordBatch(channel, ALLOCATOR)) {

@@ -54,6 +54,11 @@ final class BatchTable extends SchemaBaseBeamTable {
     return name;
   }
 
+  /** The IPC message of the schema, as the caller gave it. */
+  byte[] arrowSchema() {
+    return arrowSchema;
+  }
+
   PCollection<byte[]> batches() {
     return batches;
   }

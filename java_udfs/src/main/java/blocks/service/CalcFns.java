@@ -1,7 +1,9 @@
 package blocks.service;
 
+import java.io.Serializable;
 import java.util.Arrays;
-import org.apache.beam.sdk.schemas.Schema;
+import java.util.List;
+import java.util.function.Supplier;
 import org.apache.beam.sdk.transforms.DoFn;
 import org.apache.beam.sdk.transforms.windowing.BoundedWindow;
 import org.apache.beam.sdk.values.Row;
@@ -12,66 +14,86 @@ import org.joda.time.Instant;
 final class CalcFns {
   private CalcFns() {}
 
-  private static SqlFailure stopped(RuntimeException cause) {
-    if (cause instanceof SqlFailure) {
-      return (SqlFailure) cause;
+  /**
+   * A program, and how a row is told on which it fails.
+   *
+   * @param failed null where such a row stops the bundle
+   */
+  record Guarded(CalcProgram program, FailedRow failed) implements Serializable {
+    /** The values of the output row; null for one that the filter drops, or that went out as failed. */
+    Object[] evaluate(CalcProgram.Source source, Supplier<List<?>> row, DoFn.MultiOutputReceiver out) {
+      try {
+        return program.evaluate(source);
+      } catch (RuntimeException cause) {
+        if (failed == null) {
+          throw cause instanceof SqlFailure ? cause : new SqlFailure(FailedRow.message(cause));
+        }
+        out.get(GuardedCalc.ERRORS).output(failed.stream(row.get(), cause));
+        return null;
+      }
     }
-    return new SqlFailure(FailedRow.message(cause));
+
+    /** Evaluates every row of a message. */
+    void evaluateAll(BatchReader reader, byte[] message, DoFn.MultiOutputReceiver out, Taker taker) {
+      int count = reader.load(message);
+      try {
+        for (int row = 0; row < count; row++) {
+          int place = row;
+          Object[] values = evaluate(column -> reader.get(column, place), () -> reader.row(place).getValues(), out);
+          if (values != null) {
+            taker.take(place, values);
+          }
+        }
+      } finally {
+        reader.clear();
+      }
+    }
+
+    Row row(Object[] values) {
+      return Row.withSchema(program.output()).attachValues(Arrays.asList(values));
+    }
+  }
+
+  @FunctionalInterface
+  private interface Taker {
+    void take(int place, Object[] values);
   }
 
   /** From rows to rows. */
   static final class OverRows extends DoFn<Row, Row> {
-    private final CalcProgram program;
-    private final FailedRow failed;
+    private final Guarded guarded;
 
-    OverRows(CalcProgram program, FailedRow failed) {
-      this.program = program;
-      this.failed = failed;
+    OverRows(Guarded guarded) {
+      this.guarded = guarded;
     }
 
     @ProcessElement
     public void process(@Element Row row, MultiOutputReceiver out) {
-      Object[] values;
-      try {
-        values = program.evaluate(row::<Object>getValue);
-      } catch (RuntimeException cause) {
-        if (failed == null) {
-          throw stopped(cause);
-        }
-        out.get(GuardedCalc.ERRORS).output(failed.stream(row.getValues(), cause));
-        return;
-      }
+      Object[] values = guarded.evaluate(row::<Object>getValue, row::getValues, out);
       if (values != null) {
-        out.get(GuardedCalc.ROWS).output(Row.withSchema(program.output()).attachValues(Arrays.asList(values)));
+        out.get(GuardedCalc.ROWS).output(guarded.row(values));
       }
     }
   }
 
   /** From batches to rows. */
   static final class OverBatches extends DoFn<byte[], Row> {
-    private final CalcProgram program;
+    private final Guarded guarded;
     private final BatchReader reader;
-    private final FailedRow failed;
 
-    OverBatches(CalcProgram program, BatchReader reader, FailedRow failed) {
-      this.program = program;
+    OverBatches(Guarded guarded, BatchReader reader) {
+      this.guarded = guarded;
       this.reader = reader;
-      this.failed = failed;
     }
 
     @ProcessElement
     public void process(@Element byte[] message, @Timestamp Instant timestamp, MultiOutputReceiver out) {
-      Schema schema = program.output();
       OutputReceiver<Row> rows = out.get(GuardedCalc.ROWS);
-      evaluate(
-          program,
+      guarded.evaluateAll(
           reader,
-          failed,
           message,
           out,
-          (place, values) ->
-              rows.outputWithTimestamp(
-                  Row.withSchema(schema).attachValues(Arrays.asList(values)), reader.timestamp(place, timestamp)));
+          (place, values) -> rows.outputWithTimestamp(guarded.row(values), reader.timestamp(place, timestamp)));
     }
 
     @Teardown
@@ -82,16 +104,14 @@ final class CalcFns {
 
   /** From batches to batches. */
   static final class ToBatches extends DoFn<byte[], byte[]> {
-    private final CalcProgram program;
+    private final Guarded guarded;
     private final BatchReader reader;
     private final BatchBuffers buffers;
-    private final FailedRow failed;
 
-    ToBatches(CalcProgram program, BatchReader reader, BatchBuffers buffers, FailedRow failed) {
-      this.program = program;
+    ToBatches(Guarded guarded, BatchReader reader, BatchBuffers buffers) {
+      this.guarded = guarded;
       this.reader = reader;
       this.buffers = buffers;
-      this.failed = failed;
     }
 
     @StartBundle
@@ -103,10 +123,8 @@ final class CalcFns {
     public void process(
         @Element byte[] message, @Timestamp Instant timestamp, BoundedWindow window, MultiOutputReceiver out) {
       OutputReceiver<byte[]> batches = out.get(GuardedCalc.BATCHES);
-      evaluate(
-          program,
+      guarded.evaluateAll(
           reader,
-          failed,
           message,
           out,
           (place, values) ->
@@ -130,37 +148,5 @@ final class CalcFns {
     public Duration getAllowedTimestampSkew() {
       return Duration.millis(Long.MAX_VALUE);
     }
-  }
-
-  @FunctionalInterface
-  private interface Taker {
-    void take(int place, Object[] values);
-  }
-
-  private static void evaluate(
-      CalcProgram program,
-      BatchReader reader,
-      FailedRow failed,
-      byte[] message,
-      DoFn.MultiOutputReceiver out,
-      Taker taker) {
-    int count = reader.load(message);
-    for (int row = 0; row < count; row++) {
-      int place = row;
-      Object[] values;
-      try {
-        values = program.evaluate(column -> reader.get(column, place));
-      } catch (RuntimeException cause) {
-        if (failed == null) {
-          throw stopped(cause);
-        }
-        out.get(GuardedCalc.ERRORS).output(failed.stream(reader.row(place).getValues(), cause));
-        continue;
-      }
-      if (values != null) {
-        taker.take(place, values);
-      }
-    }
-    reader.clear();
   }
 }

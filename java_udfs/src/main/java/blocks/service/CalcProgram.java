@@ -58,6 +58,8 @@ final class CalcProgram implements Serializable {
   private transient Compiled compiled;
   private transient Values.Converter[] readers;
   private transient Values.Converter[] writers;
+  // Of one row after the other: the code only reads it, and a step is run by one thread at a time.
+  private transient Object[] in;
 
   /** Public for generated code. */
   public interface Compiled {
@@ -105,6 +107,7 @@ final class CalcProgram implements Serializable {
     synchronized (COMPILED) {
       compiled = COMPILED.computeIfAbsent(code, CalcProgram::compile);
     }
+    in = new Object[input.getFieldCount()];
     readers = new Values.Converter[columns.length];
     for (int place = 0; place < columns.length; place++) {
       readers[place] = Values.calcite(input.getField(columns[place]).getType());
@@ -140,7 +143,6 @@ final class CalcProgram implements Serializable {
   /** The output row's values as Beam's rows hold them, null for one that the filter drops. */
   Object[] evaluate(Source source) {
     prepare();
-    Object[] in = new Object[input.getFieldCount()];
     for (int place = 0; place < columns.length; place++) {
       Object value = source.get(columns[place]);
       in[columns[place]] = value == null ? null : readers[place].convert(value);

@@ -8,14 +8,11 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.apache.beam.model.expansion.v1.ExpansionApi.ExpansionRequest;
 import org.apache.beam.model.expansion.v1.ExpansionApi.ExpansionResponse;
 import org.apache.beam.model.pipeline.v1.RunnerApi;
-import org.apache.beam.sdk.Pipeline;
 import org.apache.beam.sdk.expansion.service.ExpansionService;
 import org.apache.beam.sdk.expansion.service.TransformProvider;
 import org.apache.beam.sdk.options.PipelineOptions;
 import org.apache.beam.sdk.transforms.PTransform;
-import org.apache.beam.sdk.values.PCollection;
 import org.apache.beam.sdk.values.PCollectionTuple;
-import org.apache.beam.sdk.values.TupleTag;
 import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.stub.StreamObserver;
 
 /** Beam's expansion service with {@link RunSql}: it always answers, and with problems instead of stacks. */
@@ -79,7 +76,7 @@ final class Expansion extends ExpansionService {
     }
   }
 
-  private static final class Provider implements TransformProvider<PCollectionTuple, PCollectionTuple> {
+  private static final class Provider implements TablesProvider<PCollectionTuple> {
     @Override
     public PTransform<PCollectionTuple, PCollectionTuple> getTransform(
         RunnerApi.FunctionSpec spec, PipelineOptions options) {
@@ -94,22 +91,6 @@ final class Expansion extends ExpansionService {
           }
         }
       };
-    }
-
-    @Override
-    @SuppressWarnings("unchecked")
-    public PCollectionTuple createInput(Pipeline pipeline, Map<String, PCollection<?>> inputs) {
-      PCollectionTuple tuple = PCollectionTuple.empty(pipeline);
-      for (Map.Entry<String, PCollection<?>> one : inputs.entrySet()) {
-        tuple = tuple.and(new TupleTag<>(one.getKey()), (PCollection<Object>) one.getValue());
-      }
-      return tuple;
-    }
-
-    @Override
-    public List<String> getDependencies(RunnerApi.FunctionSpec spec, PipelineOptions options) {
-      // The worker has this class path already: nothing is hashed and sent.
-      return List.of();
     }
   }
 

@@ -28,6 +28,7 @@ final class FailedRow implements Serializable {
 
   private final String table;
   private final byte[] columns;
+  private transient org.apache.arrow.vector.types.pojo.Schema schema;
 
   private FailedRow(String table, byte[] columns) {
     this.table = table;
@@ -36,7 +37,7 @@ final class FailedRow implements Serializable {
 
   /** Of a table, as its batches are. */
   static FailedRow of(BatchTable table) {
-    return new FailedRow(table.name(), ArrowTypes.write(table.reader().arrow()));
+    return new FailedRow(table.name(), table.arrowSchema());
   }
 
   /** Of a step within a query. */
@@ -46,20 +47,18 @@ final class FailedRow implements Serializable {
 
   /** The message. */
   byte[] stream(List<?> row, RuntimeException cause) {
+    if (schema == null) {
+      schema = schema(ArrowTypes.read(columns).getFields());
+    }
     String message = message(cause);
     Matcher function = FUNCTION.matcher(message);
-    List<Field> fields = new ArrayList<>();
-    for (String name : List.of("function", "message", "table")) {
-      fields.add(Field.notNullable(name, new ArrowType.Utf8()));
-    }
-    fields.add(new Field("row", FieldType.nullable(new ArrowType.Struct()), ArrowTypes.read(columns).getFields()));
     List<Object> values = List.of(function.find() ? function.group(1) : "", message, table, row);
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    try (VectorSchemaRoot root =
-            VectorSchemaRoot.create(new org.apache.arrow.vector.types.pojo.Schema(fields), BatchReader.ALLOCATOR);
+    try (VectorSchemaRoot root = VectorSchemaRoot.create(schema, BatchReader.ALLOCATOR);
         ArrowStreamWriter writer = new ArrowStreamWriter(root, null, out)) {
       for (int column = 0; column < values.size(); column++) {
         FieldVector vector = root.getVector(column);
+        vector.setInitialCapacity(1);
         vector.allocateNew();
         ArrowSetters.of(vector, vector.getName()).set(0, values.get(column));
       }
@@ -71,6 +70,15 @@ final class FailedRow implements Serializable {
       throw new UncheckedIOException(failure);
     }
     return out.toByteArray();
+  }
+
+  private static org.apache.arrow.vector.types.pojo.Schema schema(List<Field> columns) {
+    List<Field> fields = new ArrayList<>();
+    for (String name : List.of("function", "message", "table")) {
+      fields.add(Field.notNullable(name, new ArrowType.Utf8()));
+    }
+    fields.add(new Field("row", FieldType.nullable(new ArrowType.Struct()), columns));
+    return new org.apache.arrow.vector.types.pojo.Schema(fields);
   }
 
   /** What a failure says that is sure to hold no value. */

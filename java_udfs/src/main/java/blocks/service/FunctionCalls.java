@@ -95,8 +95,8 @@ public final class FunctionCalls {
 
   /** The failure of a call, without what it may say of a row. */
   static SqlFailure failure(FunctionSpec spec, Throwable cause) {
-    if (cause instanceof SqlFailure) {
-      return (SqlFailure) cause;
+    if (cause instanceof SqlFailure told) {
+      return told;
     }
     String function = "the function `" + spec.name() + "` ";
     if (cause instanceof OutOfMemoryError) {
@@ -106,9 +106,7 @@ public final class FunctionCalls {
       return new SqlFailure(function + "calls itself too deeply");
     }
     // The functions of the library promise that these messages hold no values.
-    if (cause instanceof IllegalArgumentException
-        && cause.getClass() == IllegalArgumentException.class
-        && spec.type().startsWith("blocks.udf.")) {
+    if (cause.getClass() == IllegalArgumentException.class && spec.type().startsWith("blocks.udf.")) {
       return new SqlFailure(function + "refuses its arguments: " + cause.getMessage());
     }
     return new SqlFailure(function + "failed with " + cause.getClass().getSimpleName());

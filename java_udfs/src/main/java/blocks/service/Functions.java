@@ -16,6 +16,9 @@ import java.util.Map;
 import org.apache.beam.sdk.extensions.sql.impl.UdafImpl;
 import org.apache.beam.sdk.schemas.Schema.FieldType;
 import org.apache.beam.sdk.transforms.Combine.CombineFn;
+import org.apache.beam.vendor.calcite.v1_40_0.org.apache.calcite.rel.type.RelDataType;
+import org.apache.beam.vendor.calcite.v1_40_0.org.apache.calcite.rel.type.RelDataTypeFactory;
+import org.apache.beam.vendor.calcite.v1_40_0.org.apache.calcite.schema.FunctionParameter;
 import org.apache.beam.vendor.calcite.v1_40_0.org.apache.calcite.schema.SchemaPlus;
 
 /** The functions that a query may call: those of the library, by its index, and those of users' archives. */
@@ -53,19 +56,44 @@ final class Functions {
    *     loaded, or whose types SQL does not have
    */
   static void register(SchemaPlus schema, List<String> jars, long deadlineMillis) {
-    Map<String, String> places = new LinkedHashMap<>();
+    List<Found> all = new ArrayList<>();
     for (Class<?> type : OWN) {
-      add(schema, type, List.of(), deadlineMillis, places, "the library");
+      all.add(new Found(type, List.of(), "the library"));
     }
     ClassLoader loader = Jars.loader(jars);
     for (String jar : jars) {
-      int before = places.size();
+      int before = all.size();
       for (Class<?> type : classes(jar, loader)) {
-        add(schema, type, jars, deadlineMillis, places, jar);
+        all.add(new Found(type, jars, jar));
       }
-      if (places.size() == before) {
+      if (all.size() == before) {
         throw new Problem("jar", "the archive has no class with the annotation blocks.udf.Function: " + jar);
       }
+    }
+    Map<String, List<Found>> named = new LinkedHashMap<>();
+    for (Found one : all) {
+      List<Found> versions = named.computeIfAbsent(one.about().name(), name -> new ArrayList<>());
+      for (Found other : versions) {
+        if (!other.place.equals(one.place) || other.about().version() == one.about().version()) {
+          String both = "`: in " + other.place + " and in " + one.place;
+          throw new Problem("jar", "two functions are named `" + one.about().name() + both);
+        }
+      }
+      versions.add(one);
+    }
+    for (List<Found> versions : named.values()) {
+      for (Found one : versions) {
+        String name = one.about().name();
+        // Which of several versions is meant by the name alone is for the catalog to say, which Python reads.
+        add(schema, one, versions.size() == 1 ? name : name + "_v" + one.about().version(), deadlineMillis);
+      }
+    }
+  }
+
+  /** A class with the annotation, the archives that it is loaded with, and where it was found, for messages. */
+  private record Found(Class<?> type, List<String> jars, String place) {
+    Function about() {
+      return type.getAnnotation(Function.class);
     }
   }
 
@@ -93,30 +121,27 @@ final class Functions {
     return found;
   }
 
-  private static void add(
-      SchemaPlus schema, Class<?> type, List<String> jars, long deadline, Map<String, String> places, String place) {
-    Function about = type.getAnnotation(Function.class);
-    String earlier = places.putIfAbsent(about.name(), place);
-    if (earlier != null) {
-      throw new Problem("jar", "two functions are named `" + about.name() + "`: in " + earlier + " and in " + place);
-    }
+  private static void add(SchemaPlus schema, Found one, String name, long deadline) {
+    Class<?> type = one.type;
+    List<String> jars = one.jars;
     try {
       if (CombineFn.class.isAssignableFrom(type)) {
-        addAggregate(schema, type, about, jars, deadline);
+        addAggregate(schema, type, name, jars, deadline);
       } else {
-        addScalar(schema, type, about, jars, deadline);
+        addScalar(schema, type, name, jars, deadline);
       }
     } catch (IllegalArgumentException cause) {
-      String what = "the function `" + about.name() + "` has a type that SQL does not have: ";
+      String what = "the function `" + name + "` has a type that SQL does not have: ";
       throw new Problem("jar", what + cause.getMessage());
     } catch (ReflectiveOperationException | LinkageError cause) {
       String why = cause.getClass().getSimpleName();
-      throw new Problem("jar", "the function `" + about.name() + "` cannot be made: " + why);
+      throw new Problem("jar", "the function `" + name + "` cannot be made: " + why);
     }
   }
 
-  private static void addScalar(SchemaPlus schema, Class<?> type, Function about, List<String> jars, long deadline)
+  private static void addScalar(SchemaPlus schema, Class<?> type, String name, List<String> jars, long deadline)
       throws NoSuchMethodException {
+    String[] arguments = type.getAnnotation(Function.class).arguments();
     boolean any = false;
     for (Method method : type.getMethods()) {
       if (method.getName().equals("eval") && !method.isBridge()) {
@@ -125,9 +150,8 @@ final class Functions {
           // Says that a constructor is missing before a row is met.
           type.getConstructor();
         }
-        FunctionSpec spec =
-            new FunctionSpec(about.name(), type.getName(), FunctionCalls.descriptor(method), jars, deadline);
-        schema.add(about.name(), new ScalarCall(spec, method, about.arguments()));
+        FunctionSpec spec = new FunctionSpec(name, type.getName(), FunctionCalls.descriptor(method), jars, deadline);
+        schema.add(name, new ScalarCall(spec, method, arguments));
       }
     }
     if (!any) {
@@ -135,22 +159,22 @@ final class Functions {
     }
   }
 
-  private static void addAggregate(SchemaPlus schema, Class<?> type, Function about, List<String> jars, long deadline)
+  private static void addAggregate(SchemaPlus schema, Class<?> type, String name, List<String> jars, long deadline)
       throws ReflectiveOperationException {
+    String[] names = type.getAnnotation(Function.class).arguments();
     Object made = type.getConstructor().newInstance();
     if (!(made instanceof Aggregate<?>)) {
-      FunctionSpec spec = new FunctionSpec(about.name(), type.getName(), "", jars, deadline);
-      schema.add(about.name(), new PlainAggregate(spec, (CombineFn<?, ?, ?>) made));
+      FunctionSpec spec = new FunctionSpec(name, type.getName(), "", jars, deadline);
+      schema.add(name, new PlainAggregate(spec, (CombineFn<?, ?, ?>) made));
       return;
     }
     List<? extends Aggregate<?>> overloads = ((Aggregate<?>) made).overloads();
     for (int place = 0; place < overloads.size(); place++) {
       Aggregate<?> one = overloads.get(place);
       List<FieldType> arguments = one.argumentTypes();
-      FunctionSpec spec = new FunctionSpec(about.name(), type.getName(), String.valueOf(place), jars, deadline);
+      FunctionSpec spec = new FunctionSpec(name, type.getName(), String.valueOf(place), jars, deadline);
       for (int count = arguments.size() - one.optionalArguments(); count <= arguments.size(); count++) {
-        schema.add(
-            about.name(), new AggregateCall(spec, arguments.subList(0, count), one.returnType(), about.arguments()));
+        schema.add(name, new AggregateCall(spec, arguments.subList(0, count), one.returnType(), names));
       }
     }
   }
@@ -165,13 +189,12 @@ final class Functions {
     }
 
     @Override
-    public List<org.apache.beam.vendor.calcite.v1_40_0.org.apache.calcite.schema.FunctionParameter> getParameters() {
+    public List<FunctionParameter> getParameters() {
       return types.getParameters();
     }
 
     @Override
-    public org.apache.beam.vendor.calcite.v1_40_0.org.apache.calcite.rel.type.RelDataType getReturnType(
-        org.apache.beam.vendor.calcite.v1_40_0.org.apache.calcite.rel.type.RelDataTypeFactory factory) {
+    public RelDataType getReturnType(RelDataTypeFactory factory) {
       return types.getReturnType(factory);
     }
   }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.Serializable;
+import java.math.BigDecimal;
 import org.apache.beam.sdk.coders.ByteArrayCoder;
 import org.apache.beam.sdk.coders.CannotProvideCoderException;
 import org.apache.beam.sdk.coders.Coder;
@@ -20,6 +21,7 @@ import org.apache.beam.sdk.util.SerializableUtils;
 final class GuardedAggregate extends CombineFn<Object, Object, Object> {
   private final FunctionSpec spec;
   private transient CombineFn<Object, Object, Object> aggregate;
+  private transient Class<?> input;
 
   GuardedAggregate(FunctionSpec spec) {
     this.spec = spec;
@@ -59,7 +61,43 @@ final class GuardedAggregate extends CombineFn<Object, Object, Object> {
 
   @Override
   public Object addInput(Object accumulator, Object input) {
-    return guarded(() -> aggregate().addInput(accumulator, input));
+    return guarded(() -> aggregate().addInput(accumulator, plain() ? as(input, inputClass()) : input));
+  }
+
+  /** Whether it is any CombineFn, which takes what its type says and nothing narrower. */
+  private boolean plain() {
+    return spec.method().isEmpty();
+  }
+
+  private Class<?> inputClass() {
+    if (input == null) {
+      input = aggregate().getInputType().getRawType();
+    }
+    return input;
+  }
+
+  /** Calcite lets an INTEGER stand where an aggregate takes BIGINT, and gives it the value as it is. */
+  private static Object as(Object value, Class<?> wanted) {
+    if (!(value instanceof Number) || wanted.isInstance(value)) {
+      return value;
+    }
+    Number number = (Number) value;
+    if (wanted == Long.class) {
+      return number.longValue();
+    }
+    if (wanted == Integer.class) {
+      return number.intValue();
+    }
+    if (wanted == Short.class) {
+      return number.shortValue();
+    }
+    if (wanted == Double.class) {
+      return number.doubleValue();
+    }
+    if (wanted == Float.class) {
+      return number.floatValue();
+    }
+    return wanted == BigDecimal.class ? new BigDecimal(number.toString()) : value;
   }
 
   @Override
@@ -75,8 +113,17 @@ final class GuardedAggregate extends CombineFn<Object, Object, Object> {
   @Override
   public Coder<Object> getAccumulatorCoder(CoderRegistry registry, Coder<Object> input)
       throws CannotProvideCoderException {
-    Coder<Object> coder = aggregate().getAccumulatorCoder(registry, input);
+    Coder<Object> coder = aggregate().getAccumulatorCoder(registry, plain() ? ofInput(registry, input) : input);
     return spec.jars().isEmpty() ? coder : new LoadedCoder(spec, coder);
+  }
+
+  /** The coder of what a plain CombineFn takes; of a class that Beam does not know, that of the column. */
+  private Coder<Object> ofInput(CoderRegistry registry, Coder<Object> input) {
+    try {
+      return registry.getCoder(aggregate().getInputType());
+    } catch (CannotProvideCoderException unknown) {
+      return input;
+    }
   }
 
   /** The coder of an accumulator whose class only its own class loader knows. */

@@ -59,10 +59,9 @@ final class GuardedCalc extends BeamCalcRel {
   /** The table of batches that it reads, null if it reads another step. */
   private BatchTable table() {
     RelNode from = BeamSqlRelUtils.getInput(getInput());
-    if (from instanceof BeamIOSourceRel && ((BeamIOSourceRel) from).getBeamSqlTable() instanceof BatchTable) {
-      return (BatchTable) ((BeamIOSourceRel) from).getBeamSqlTable();
-    }
-    return null;
+    return from instanceof BeamIOSourceRel source && source.getBeamSqlTable() instanceof BatchTable batches
+        ? batches
+        : null;
   }
 
   @Override
@@ -93,30 +92,18 @@ final class GuardedCalc extends BeamCalcRel {
   }
 
   private PCollection<Row> steps(PCollectionList<Row> inputs) {
-    Schema output = CalciteUtils.toSchema(getRowType());
     BatchTable table = table();
     PCollectionTuple made;
-    FailedRow row;
     if (table == null) {
       PCollection<Row> rows = inputs.get(0);
-      row = FailedRow.of(rows.getSchema());
-      CalcProgram program = CalcProgram.of(this, rows.getSchema(), output);
-      made =
-          rows.apply(
-              ParDo.of(new CalcFns.OverRows(program, collected(row)))
-                  .withOutputTags(ROWS, TupleTagList.of(ERRORS)));
+      CalcFns.Guarded guarded = guarded(rows.getSchema(), FailedRow.of(rows.getSchema()));
+      made = rows.apply(ParDo.of(new CalcFns.OverRows(guarded)).withOutputTags(ROWS, TupleTagList.of(ERRORS)));
     } else {
-      row = FailedRow.of(table);
-      CalcProgram program = CalcProgram.of(this, table.getSchema(), output);
-      made =
-          table
-              .batches()
-              .apply(
-                  ParDo.of(new CalcFns.OverBatches(program, table.reader(), collected(row)))
-                      .withOutputTags(ROWS, TupleTagList.of(ERRORS)));
+      CalcFns.OverBatches step = new CalcFns.OverBatches(guarded(table), table.reader());
+      made = table.batches().apply(ParDo.of(step).withOutputTags(ROWS, TupleTagList.of(ERRORS)));
     }
     take(made);
-    return made.get(ROWS).setRowSchema(output);
+    return made.get(ROWS).setRowSchema(output());
   }
 
   /** The steps from batches to batches, null if it does not read a table of batches. */
@@ -125,20 +112,23 @@ final class GuardedCalc extends BeamCalcRel {
     if (table == null) {
       return null;
     }
-    CalcProgram program = CalcProgram.of(this, table.getSchema(), CalciteUtils.toSchema(getRowType()));
+    CalcFns.ToBatches step = new CalcFns.ToBatches(guarded(table), table.reader(), buffers);
     PCollectionTuple made =
-        table
-            .batches()
-            .apply(
-                "Calc",
-                ParDo.of(new CalcFns.ToBatches(program, table.reader(), buffers, collected(FailedRow.of(table))))
-                    .withOutputTags(BATCHES, TupleTagList.of(ERRORS)));
+        table.batches().apply("Calc", ParDo.of(step).withOutputTags(BATCHES, TupleTagList.of(ERRORS)));
     take(made);
     return made.get(BATCHES).setCoder(ByteArrayCoder.of());
   }
 
-  private FailedRow collected(FailedRow row) {
-    return failed == null ? null : row;
+  private Schema output() {
+    return CalciteUtils.toSchema(getRowType());
+  }
+
+  private CalcFns.Guarded guarded(BatchTable table) {
+    return guarded(table.getSchema(), FailedRow.of(table));
+  }
+
+  private CalcFns.Guarded guarded(Schema input, FailedRow row) {
+    return new CalcFns.Guarded(CalcProgram.of(this, input, output()), failed == null ? null : row);
   }
 
   private void take(PCollectionTuple made) {

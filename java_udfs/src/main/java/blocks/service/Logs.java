@@ -12,9 +12,9 @@ import java.util.logging.LogRecord;
 import org.slf4j.ILoggerFactory;
 import org.slf4j.IMarkerFactory;
 import org.slf4j.Marker;
-import org.slf4j.helpers.AbstractLogger;
 import org.slf4j.helpers.BasicMDCAdapter;
 import org.slf4j.helpers.BasicMarkerFactory;
+import org.slf4j.helpers.LegacyAbstractLogger;
 import org.slf4j.spi.MDCAdapter;
 import org.slf4j.spi.SLF4JServiceProvider;
 
@@ -25,6 +25,8 @@ import org.slf4j.spi.SLF4JServiceProvider;
 public final class Logs implements SLF4JServiceProvider {
   private static final PrintStream OUT = System.out;
   private static final int FRAMES = 12;
+  // An exception can be among its own causes.
+  private static final int CAUSES = 20;
 
   private final IMarkerFactory markers = new BasicMarkerFactory();
   private final MDCAdapter context = new BasicMDCAdapter();
@@ -49,7 +51,8 @@ public final class Logs implements SLF4JServiceProvider {
     StringBuilder line = new StringBuilder();
     line.append(Instant.now().truncatedTo(ChronoUnit.MILLIS)).append(' ').append(level).append(' ');
     line.append(name.substring(name.lastIndexOf('.') + 1)).append(": ").append(text).append('\n');
-    for (Throwable one = cause; one != null; one = one.getCause()) {
+    Throwable one = cause;
+    for (int depth = 0; one != null && depth < CAUSES; depth++, one = one.getCause()) {
       line.append("  ").append(one.getClass().getName()).append('\n');
       StackTraceElement[] frames = one.getStackTrace();
       for (int place = 0; place < Math.min(frames.length, FRAMES); place++) {
@@ -58,6 +61,14 @@ public final class Logs implements SLF4JServiceProvider {
     }
     OUT.print(line);
     OUT.flush();
+  }
+
+  /**
+   * The text of a log line where it is sure to be constant: it has places for arguments, and there are some. One
+   * without may have been put together from values, in which there can be {@code {}} too.
+   */
+  static String constant(String pattern, Object[] arguments) {
+    return pattern != null && arguments != null && arguments.length > 0 && pattern.contains("{}") ? pattern : "";
   }
 
   @Override
@@ -107,7 +118,7 @@ public final class Logs implements SLF4JServiceProvider {
   }
 
   /** A logger of SLF4J. */
-  private static final class Log extends AbstractLogger {
+  private static final class Log extends LegacyAbstractLogger {
     private static final long serialVersionUID = 1L;
 
     Log(String name) {
@@ -120,17 +131,7 @@ public final class Logs implements SLF4JServiceProvider {
     }
 
     @Override
-    public boolean isTraceEnabled(Marker marker) {
-      return false;
-    }
-
-    @Override
     public boolean isDebugEnabled() {
-      return false;
-    }
-
-    @Override
-    public boolean isDebugEnabled(Marker marker) {
       return false;
     }
 
@@ -140,27 +141,12 @@ public final class Logs implements SLF4JServiceProvider {
     }
 
     @Override
-    public boolean isInfoEnabled(Marker marker) {
-      return false;
-    }
-
-    @Override
     public boolean isWarnEnabled() {
       return true;
     }
 
     @Override
-    public boolean isWarnEnabled(Marker marker) {
-      return true;
-    }
-
-    @Override
     public boolean isErrorEnabled() {
-      return true;
-    }
-
-    @Override
-    public boolean isErrorEnabled(Marker marker) {
       return true;
     }
 
@@ -172,9 +158,7 @@ public final class Logs implements SLF4JServiceProvider {
     @Override
     protected void handleNormalizedLoggingCall(
         org.slf4j.event.Level level, Marker marker, String pattern, Object[] arguments, Throwable cause) {
-      // A text with places for arguments is constant; one without may have been put together from values.
-      String text = pattern != null && pattern.contains("{}") ? pattern : "";
-      write(level.name(), name, text, cause);
+      write(level.name(), name, constant(pattern, arguments), cause);
     }
   }
 }

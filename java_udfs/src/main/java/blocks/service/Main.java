@@ -104,10 +104,13 @@ public final class Main {
     out.println("blocks-sql overrun " + function);
     out.flush();
     String fix = "mend the function, or give it longer with RunSql(..., deadline=)";
-    pool.fail(Failures.engine(what, fix));
-    // Java cannot end the thread; the answers need a moment to leave.
-    pause(LAST_WORDS_MILLIS);
-    Runtime.getRuntime().halt(OVERRUN);
+    try {
+      pool.fail(Failures.engine(what, fix));
+      // Java cannot end the thread; the answers need a moment to leave.
+      pause(LAST_WORDS_MILLIS);
+    } finally {
+      Runtime.getRuntime().halt(OVERRUN);
+    }
   }
 
   private static void pause(long millis) {

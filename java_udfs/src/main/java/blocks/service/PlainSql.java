@@ -9,7 +9,6 @@ import org.apache.beam.model.pipeline.v1.ExternalTransforms.ExternalConfiguratio
 import org.apache.beam.model.pipeline.v1.RunnerApi;
 import org.apache.beam.sdk.Pipeline;
 import org.apache.beam.sdk.coders.RowCoder;
-import org.apache.beam.sdk.expansion.service.TransformProvider;
 import org.apache.beam.sdk.extensions.sql.impl.schema.BeamPCollectionTable;
 import org.apache.beam.sdk.extensions.sql.meta.BeamSqlTable;
 import org.apache.beam.sdk.options.PipelineOptions;
@@ -18,10 +17,9 @@ import org.apache.beam.sdk.transforms.PTransform;
 import org.apache.beam.sdk.values.PCollection;
 import org.apache.beam.sdk.values.PCollectionTuple;
 import org.apache.beam.sdk.values.Row;
-import org.apache.beam.sdk.values.TupleTag;
 
 /** Beam's own `SqlTransform` of Python over rows, with the library's functions: what {@link RunSql} is measured by. */
-final class PlainSql implements TransformProvider<PCollectionTuple, PCollection<Row>> {
+final class PlainSql implements TablesProvider<PCollection<Row>> {
   static final String URN = "beam:external:java:sql:v1";
   private static final long DEADLINE_MILLIS = 30_000;
 
@@ -53,20 +51,5 @@ final class PlainSql implements TransformProvider<PCollectionTuple, PCollection<
     } catch (IOException cause) {
       throw new UncheckedIOException(cause);
     }
-  }
-
-  @Override
-  @SuppressWarnings("unchecked")
-  public PCollectionTuple createInput(Pipeline pipeline, Map<String, PCollection<?>> inputs) {
-    PCollectionTuple tuple = PCollectionTuple.empty(pipeline);
-    for (Map.Entry<String, PCollection<?>> one : inputs.entrySet()) {
-      tuple = tuple.and(new TupleTag<>(one.getKey()), (PCollection<Object>) one.getValue());
-    }
-    return tuple;
-  }
-
-  @Override
-  public List<String> getDependencies(RunnerApi.FunctionSpec spec, PipelineOptions options) {
-    return List.of();
   }
 }

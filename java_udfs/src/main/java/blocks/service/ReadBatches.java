@@ -19,10 +19,13 @@ final class ReadBatches extends DoFn<byte[], Row> {
   @ProcessElement
   public void process(@Element byte[] message, @Timestamp Instant timestamp, OutputReceiver<Row> out) {
     int count = reader.load(message);
-    for (int place = 0; place < count; place++) {
-      out.outputWithTimestamp(reader.row(place), reader.timestamp(place, timestamp));
+    try {
+      for (int place = 0; place < count; place++) {
+        out.outputWithTimestamp(reader.row(place), reader.timestamp(place, timestamp));
+      }
+    } finally {
+      reader.clear();
     }
-    reader.clear();
   }
 
   @Teardown

@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Base64;
-import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -57,29 +56,25 @@ final class RunSql extends PTransform<PCollectionTuple, PCollectionTuple> {
       boolean collect) {
     static Config of(byte[] json) {
       try {
-        JsonNode node = new ObjectMapper().readTree(json);
-        Map<String, TableConfig> tables = new LinkedHashMap<>();
-        for (Iterator<Map.Entry<String, JsonNode>> all = node.get("tables").fields(); all.hasNext(); ) {
-          Map.Entry<String, JsonNode> one = all.next();
-          tables.put(one.getKey(), TableConfig.of(one.getValue()));
-        }
-        return new Config(
-            node.get("query").asText(),
-            tables,
-            node.hasNonNull("output") ? Base64.getDecoder().decode(node.get("output").asText()) : null,
-            jars(node),
-            node.path("deadline_ms").asLong(30_000),
-            node.path("rows").asInt(32_768),
-            node.path("errors").asText("stop").equals("collect"));
+        return of(new ObjectMapper().readTree(json));
       } catch (IOException cause) {
         throw new UncheckedIOException(cause);
       }
     }
 
-    private static List<String> jars(JsonNode node) {
+    static Config of(JsonNode node) {
+      Map<String, TableConfig> tables = new LinkedHashMap<>();
+      node.get("tables").fields().forEachRemaining(one -> tables.put(one.getKey(), TableConfig.of(one.getValue())));
       List<String> jars = new ArrayList<>();
       node.path("jars").forEach(jar -> jars.add(jar.asText()));
-      return jars;
+      return new Config(
+          node.get("query").asText(),
+          tables,
+          node.hasNonNull("output") ? Base64.getDecoder().decode(node.get("output").asText()) : null,
+          jars,
+          node.path("deadline_ms").asLong(30_000),
+          node.path("rows").asInt(32_768),
+          node.path("errors").asText("stop").equals("collect"));
     }
   }
 

@@ -40,14 +40,7 @@ final class ScalarCall implements ScalarFunction, ImplementableFunction {
 
   @Override
   public List<FunctionParameter> getParameters() {
-    Type[] types = method.getGenericParameterTypes();
-    List<FunctionParameter> parameters = new ArrayList<>();
-    for (int place = 0; place < types.length; place++) {
-      String name = place < names.length ? names[place] : "argument" + place;
-      Type type = types[place];
-      parameters.add(new Parameter(place, name, factory -> Values.parameterType(factory, type)));
-    }
-    return parameters;
+    return Parameter.all(List.of(method.getGenericParameterTypes()), names, Values::parameterType);
   }
 
   @Override

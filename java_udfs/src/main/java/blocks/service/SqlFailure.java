@@ -1,12 +1,12 @@
 package blocks.service;
 
 /** A row that cannot be processed, with a message that holds no value of it. */
-public class SqlFailure extends RuntimeException {
+final class SqlFailure extends RuntimeException {
   /** What every such message begins with: a message without it may hold values. */
-  public static final String MARK = "blocks.sql: ";
+  static final String MARK = "blocks.sql: ";
 
   /** Without a stack: it is thrown for rows, and its message says it all. */
-  public SqlFailure(String message) {
+  SqlFailure(String message) {
     super(MARK + message, null, false, false);
   }
 }

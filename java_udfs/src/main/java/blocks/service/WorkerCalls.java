@@ -54,7 +54,6 @@ final class WorkerCalls implements ClientInterceptor {
         call.halfClose();
       } catch (IllegalStateException closed) {
         // It was cancelled before, or closed by the harness after all.
-        continue;
       }
     }
   }

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.NetworkInterface;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.beam.fn.harness.Caches;
@@ -33,21 +32,17 @@ final class WorkerPool extends BeamFnExternalWorkerPoolGrpc.BeamFnExternalWorker
 
   private final Tokens tokens;
   private final PipelineOptions options;
-  private final Map<String, WorkerCalls> workers = new ConcurrentHashMap<>();
+  // Not by their ids: each runner counts its own.
+  private final Set<WorkerCalls> workers = ConcurrentHashMap.newKeySet();
 
   WorkerPool(Tokens tokens, PipelineOptions options) {
     this.tokens = tokens;
     this.options = options;
   }
 
-  /** How many workers there are. */
-  int count() {
-    return workers.size();
-  }
-
   /** Answers for every bundle in the work that it failed. */
   void fail(String error) {
-    workers.values().forEach(worker -> worker.fail(error));
+    workers.forEach(worker -> worker.fail(error));
   }
 
   @Override
@@ -93,7 +88,7 @@ final class WorkerPool extends BeamFnExternalWorkerPoolGrpc.BeamFnExternalWorker
 
   private void start(StartWorkerRequest request) {
     WorkerCalls calls = new WorkerCalls();
-    workers.put(request.getWorkerId(), calls);
+    workers.add(calls);
     Thread thread = new Thread(() -> run(request, calls), "SDK-worker-" + request.getWorkerId());
     thread.setDaemon(true);
     thread.start();
@@ -125,9 +120,9 @@ final class WorkerPool extends BeamFnExternalWorkerPoolGrpc.BeamFnExternalWorker
           HarnessStreamObserverFactories.fromOptions(options),
           Caches.fromOptions(options));
     } catch (Exception cause) {
-      LOG.warn("a worker ended", cause);
+      LOG.warn("the worker {} ended", id, cause);
     } finally {
-      workers.remove(id);
+      workers.remove(calls);
       calls.close();
     }
   }

@@ -23,6 +23,9 @@ import org.apache.beam.sdk.values.Row;
  * @param <S> what it holds of a group
  */
 public abstract class Aggregate<S extends State<S>> extends CombineFn<Object, S, Object> {
+  /** Of how many arguments at least a call is; 0 where nobody has asked yet. */
+  private transient int required;
+
   /** The types of the arguments, in order; no ROW where there is only one. */
   public abstract List<FieldType> argumentTypes();
 
@@ -51,11 +54,15 @@ public abstract class Aggregate<S extends State<S>> extends CombineFn<Object, S,
   @Override
   public final S addInput(S state, Object input) {
     if (input instanceof Row row) {
-      if (!row.getValues().contains(null)) {
-        add(state, row.getValues());
+      List<Object> arguments = row.getValues();
+      if (!arguments.contains(null)) {
+        add(state, arguments);
       }
     } else if (input != null) {
-      if (argumentTypes().size() - optionalArguments() > 1) {
+      if (required == 0) {
+        required = argumentTypes().size() - optionalArguments();
+      }
+      if (required > 1) {
         throw new IllegalArgumentException(
             "Beam gives an aggregate in an OVER clause only its first argument: use GROUP BY instead");
       }

@@ -5,7 +5,6 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.List;
-import java.util.stream.Stream;
 import org.apache.beam.sdk.schemas.Schema.FieldType;
 
 @Function(
@@ -20,25 +19,18 @@ import org.apache.beam.sdk.schemas.Schema.FieldType;
             call = "approx_count_distinct(x)",
             from = "(VALUES ('a'), ('b'), ('a')) AS t (x)",
             result = "2"))
-public final class ApproxCountDistinct extends Aggregate<HyperLogLog> {
-  private final Kind kind;
-
+public final class ApproxCountDistinct extends OfAnyKind<HyperLogLog> {
   public ApproxCountDistinct() {
     this(Kind.VARCHAR);
   }
 
   private ApproxCountDistinct(Kind kind) {
-    this.kind = kind;
+    super(kind);
   }
 
   @Override
-  public List<ApproxCountDistinct> overloads() {
-    return Stream.of(Kind.values()).map(ApproxCountDistinct::new).toList();
-  }
-
-  @Override
-  public List<FieldType> argumentTypes() {
-    return List.of(kind.type());
+  ApproxCountDistinct over(Kind other) {
+    return new ApproxCountDistinct(other);
   }
 
   @Override

@@ -1,14 +1,8 @@
 package blocks.udf;
 
-import java.io.BufferedReader;
-import java.io.IOException;
-import java.io.InputStreamReader;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.text.Normalizer;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.Objects;
 
 /**
  * Texts as they are compared: Unicode's full case folding, which Java lacks (upper and then lower case is not it:
@@ -16,6 +10,7 @@ import java.util.Objects;
  */
 final class CaseFolding {
   private static final Map<Integer, String> FOLDED = table();
+  private static final String[] SMALL = "abcdefghijklmnopqrstuvwxyz".split("");
 
   private CaseFolding() {}
 
@@ -72,30 +67,19 @@ final class CaseFolding {
 
   private static String foldOne(int point) {
     if (point < 0x80) {
-      return point >= 'A' && point <= 'Z' ? Character.toString(point + 'a' - 'A') : null;
+      return point >= 'A' && point <= 'Z' ? SMALL[point - 'A'] : null;
     }
     return FOLDED.get(point);
   }
 
   private static Map<Integer, String> table() {
     Map<Integer, String> folded = new HashMap<>();
-    try (BufferedReader lines =
-        new BufferedReader(
-            new InputStreamReader(
-                Objects.requireNonNull(CaseFolding.class.getResourceAsStream("casefolding.txt")),
-                StandardCharsets.US_ASCII))) {
-      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-        if (!line.startsWith("#")) {
-          String[] points = line.split(" ");
-          StringBuilder instead = new StringBuilder();
-          for (int place = 1; place < points.length; place++) {
-            instead.appendCodePoint(Integer.parseInt(points[place], 16));
-          }
-          folded.put(Integer.parseInt(points[0], 16), instead.toString());
-        }
+    for (String[] points : Tables.rows("casefolding.txt", " ")) {
+      StringBuilder instead = new StringBuilder();
+      for (int place = 1; place < points.length; place++) {
+        instead.appendCodePoint(Integer.parseInt(points[place], 16));
       }
-    } catch (IOException cause) {
-      throw new UncheckedIOException(cause);
+      folded.put(Integer.parseInt(points[0], 16), instead.toString());
     }
     return folded;
   }

@@ -1,14 +1,13 @@
 package blocks.udf;
 
 import java.util.Arrays;
-import java.util.Objects;
 
 /**
  * What the masks write instead of a character: by its class, as ksqlDB's MASK does, and by code point, which ksqlDB
  * does not. The same as the library's mask methods of these names.
  *
- * <p>Upper case, lower case and digits are those of Unicode 13, whatever the Java that runs knows: the same text is masked
- * alike on every Java from 17 on, in DuckDB and in Python. A letter that came later is of no class.
+ * <p>Upper case, lower case and digits are those of Unicode 13, whatever the Java that runs knows: the same text is
+ * masked alike on every Java from 17 on, in DuckDB and in Python. A letter that came later is of no class.
  */
 final class Characters {
   private static final Characters USUAL = new Characters("X", "x", "n", "-");
@@ -55,14 +54,6 @@ final class Characters {
     return character.codePointAt(0);
   }
 
-  /** The count that a mask got, refused where it makes no sense. */
-  static long count(Long count) {
-    if (Objects.requireNonNull(count) < 0) {
-      throw new IllegalArgumentException("the number of characters must be 0 or more");
-    }
-    return count;
-  }
-
   /** The text with its code points [from, to) masked; both are cut to its length. */
   String mask(String text, long from, long to) {
     StringBuilder masked = new StringBuilder(text.length());
@@ -94,9 +85,5 @@ final class Characters {
     int place = Arrays.binarySearch(LATER, point);
     // Of a place between two numbers, an odd one is within a range.
     return place >= 0 || (-place - 1) % 2 == 1;
-  }
-
-  static long length(String text) {
-    return text.codePointCount(0, text.length());
   }
 }

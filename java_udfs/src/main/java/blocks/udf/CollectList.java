@@ -1,9 +1,5 @@
 package blocks.udf;
 
-import java.util.List;
-import java.util.stream.Stream;
-import org.apache.beam.sdk.schemas.Schema.FieldType;
-
 @Function(
     name = "collect_list",
     description =
@@ -15,49 +11,17 @@ import org.apache.beam.sdk.schemas.Schema.FieldType;
       @Example(call = "collect_list(x)", from = "(VALUES (3), (1), (3)) AS t (x)", result = "ARRAY[1, 3, 3]"),
       @Example(call = "collect_list(x, 2)", from = "(VALUES (3), (1), (1), (2)) AS t (x)", result = "ARRAY[1, 1]")
     })
-public final class CollectList extends Aggregate<Smallest> {
-  private final Kind kind;
-
+public final class CollectList extends Collect {
   public CollectList() {
     this(Kind.VARCHAR);
   }
 
   private CollectList(Kind kind) {
-    this.kind = kind;
+    super(kind, false);
   }
 
   @Override
-  public List<CollectList> overloads() {
-    return Stream.of(Kind.values()).map(CollectList::new).toList();
-  }
-
-  @Override
-  public List<FieldType> argumentTypes() {
-    return List.of(kind.type(), FieldType.INT32);
-  }
-
-  @Override
-  public int optionalArguments() {
-    return 1;
-  }
-
-  @Override
-  public FieldType returnType() {
-    return FieldType.array(kind.type());
-  }
-
-  @Override
-  public Smallest createAccumulator() {
-    return new Smallest(kind, false);
-  }
-
-  @Override
-  protected void add(Smallest state, List<Object> arguments) {
-    state.add(arguments);
-  }
-
-  @Override
-  protected Object result(Smallest state) {
-    return state.values();
+  CollectList over(Kind other) {
+    return new CollectList(other);
   }
 }

@@ -1,8 +1,6 @@
 package blocks.udf;
 
 import java.math.BigInteger;
-import java.util.List;
-import org.apache.beam.sdk.schemas.Schema.FieldType;
 
 @Function(
     name = "correlation",
@@ -17,7 +15,7 @@ import org.apache.beam.sdk.schemas.Schema.FieldType;
             call = "correlation(x, y)",
             from = "(VALUES (1, 10), (2, 20), (3, 30)) AS t (x, y)",
             result = "1.0"))
-public final class Correlation extends Aggregate<Moments> {
+public final class Correlation extends OfTwoNumbers<Moments> {
   private static final int X = 0;
   private static final int Y = 1;
   private static final int XX = 2;
@@ -25,24 +23,12 @@ public final class Correlation extends Aggregate<Moments> {
   private static final int XY = 4;
 
   @Override
-  public List<FieldType> argumentTypes() {
-    return List.of(FieldType.DOUBLE, FieldType.DOUBLE);
-  }
-
-  @Override
-  public FieldType returnType() {
-    return FieldType.DOUBLE.withNullable(true);
-  }
-
-  @Override
   public Moments createAccumulator() {
     return new Moments(5);
   }
 
   @Override
-  protected void add(Moments state, List<Object> arguments) {
-    double x = Numbers.toDouble(arguments.get(0));
-    double y = Numbers.toDouble(arguments.get(1));
+  void add(Moments state, double x, double y) {
     state.countRow();
     state.sum(X).add(x);
     state.sum(Y).add(y);

@@ -3,6 +3,10 @@ package blocks.udf;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -12,13 +16,14 @@ public final class Counts implements State<Counts> {
   public static final int MOST = 100_000;
 
   private final Kind kind;
-  private final TreeMap<Object, Long> counts;
+  private final Map<Object, Long> counts;
   private int setting = Settings.NONE;
 
   /** An empty one of values of this kind. */
   public Counts(Kind kind) {
     this.kind = kind;
-    this.counts = new TreeMap<>(kind);
+    // Arrays of bytes are equal by order only.
+    this.counts = kind == Kind.VARBINARY ? new TreeMap<>(kind) : new HashMap<>();
   }
 
   /** Counts one more of a value. */
@@ -34,9 +39,16 @@ public final class Counts implements State<Counts> {
     }
   }
 
-  /** Value to count, in the order of values. */
-  public Map<Object, Long> all() {
-    return counts;
+  /** Each value with its count, in the order of values. */
+  List<Map.Entry<Object, Long>> sorted() {
+    List<Map.Entry<Object, Long>> sorted = new ArrayList<>(counts.entrySet());
+    sorted.sort(Map.Entry.comparingByKey(kind));
+    return sorted;
+  }
+
+  /** How often each value was there, in no order. */
+  public Collection<Long> numbers() {
+    return counts.values();
   }
 
   int setting() {
@@ -57,7 +69,7 @@ public final class Counts implements State<Counts> {
   public void write(DataOutput out) throws IOException {
     out.writeInt(setting);
     out.writeInt(counts.size());
-    for (Map.Entry<Object, Long> entry : counts.entrySet()) {
+    for (Map.Entry<Object, Long> entry : sorted()) {
       kind.write(entry.getKey(), out);
       out.writeLong(entry.getValue());
     }

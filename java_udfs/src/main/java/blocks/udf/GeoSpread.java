@@ -1,8 +1,6 @@
 package blocks.udf;
 
 import java.math.BigInteger;
-import java.util.List;
-import org.apache.beam.sdk.schemas.Schema.FieldType;
 
 @Function(
     name = "geo_spread",
@@ -18,18 +16,8 @@ import org.apache.beam.sdk.schemas.Schema.FieldType;
             call = "geo_spread(x, y)",
             from = "(VALUES (48.2, 16.4), (48.2, 16.4)) AS t (x, y)",
             result = "0.0"))
-public final class GeoSpread extends Aggregate<Moments> {
+public final class GeoSpread extends OfTwoNumbers<Moments> {
   private static final int SQUARES = 3;
-
-  @Override
-  public List<FieldType> argumentTypes() {
-    return List.of(FieldType.DOUBLE, FieldType.DOUBLE);
-  }
-
-  @Override
-  public FieldType returnType() {
-    return FieldType.DOUBLE.withNullable(true);
-  }
 
   @Override
   public Moments createAccumulator() {
@@ -37,9 +25,7 @@ public final class GeoSpread extends Aggregate<Moments> {
   }
 
   @Override
-  protected void add(Moments state, List<Object> arguments) {
-    double latitude = Numbers.toDouble(arguments.get(0));
-    double longitude = Numbers.toDouble(arguments.get(1));
+  void add(Moments state, double latitude, double longitude) {
     if (!Sphere.holds(latitude, longitude)) {
       return;
     }

@@ -106,9 +106,13 @@ public final class Indexer {
         problems.addAll(inspection.problems());
         FunctionIndex.Entry entry =
             new FunctionIndex.Entry(says, inspection.kind(), language, type, overloads);
-        FunctionIndex.Entry other = found.putIfAbsent(says.name(), entry);
+        // A blank sorts before every letter of a name: the index goes by name, then by version.
+        String key = String.format("%s %09d", says.name(), says.version());
+        FunctionIndex.Entry other = found.putIfAbsent(key, entry);
         if (other != null) {
-          problems.add(name + ": " + other.type().getName() + " is named `" + says.name() + "` too: rename one");
+          problems.add(
+              name + ": " + other.type().getName() + " is named `" + says.name() + "` too: rename one, or give it"
+                  + " another version");
         }
       }
     } catch (UnsupportedClassVersionError cause) {

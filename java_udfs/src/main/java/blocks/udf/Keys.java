@@ -7,9 +7,9 @@ import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
@@ -18,43 +18,39 @@ import javax.crypto.spec.SecretKeySpec;
  * stands for a URI, {@code env:NAME} or {@code file:PATH}, and each use derives a key of its own (HKDF-SHA-256, RFC
  * 5869).
  *
- * <p>A name is looked up among those registered in this process, then in the environment variable {@value #VARIABLE}
- * ({@code main=env:BLOCKS_MASK_KEY;old=file:/run/secrets/old}). A secret is never part of a query, a message or a log.
+ * <p>A name is looked up in the environment variable {@value #VARIABLE} of the worker ({@code
+ * main=env:BLOCKS_MASK_KEY;old=file:/run/secrets/old}). A secret is never part of a query, a message or a log.
  */
-public final class Keys {
-  /** The environment variable that names keys on workers where nothing is registered. */
-  public static final String VARIABLE = "BLOCKS_SQL_KEYS";
+final class Keys {
+  /** The environment variable that names keys. */
+  static final String VARIABLE = "BLOCKS_SQL_KEYS";
 
   private static final int LEAST_BYTES = 16;
-  private static final Map<String, String> REGISTERED = new ConcurrentHashMap<>();
+  private static final Map<String, String> NAMED = named(System.getenv().getOrDefault(VARIABLE, ""));
 
   private Keys() {}
 
-  /** Makes a name stand for a URI in this process; a name that stands for another one already is refused. */
-  public static void register(String name, String uri) {
-    String before = REGISTERED.putIfAbsent(name, uri);
-    if (before != null && !before.equals(uri)) {
-      throw new IllegalArgumentException(
-          "two pipelines of a SQL service name different keys `" + name + "`: rename one, or give its URI in the call");
+  /** Name to URI, of a list of such; of two of one name the first counts. */
+  static Map<String, String> named(String list) {
+    Map<String, String> uris = new HashMap<>();
+    for (String entry : list.split(";")) {
+      int equals = entry.indexOf('=');
+      if (equals > 0) {
+        uris.putIfAbsent(entry.substring(0, equals).strip(), entry.substring(equals + 1).strip());
+      }
     }
+    return uris;
   }
 
   /** The URI of a name. */
   static String uri(String name) {
-    String registered = REGISTERED.get(name);
-    if (registered != null) {
-      return registered;
+    String uri = NAMED.get(name);
+    if (uri == null) {
+      // The name is not shown: a secret pasted in its place would be.
+      throw new IllegalArgumentException(
+          "no key of this name is known to the worker: name it in the policy's keys or in " + VARIABLE);
     }
-    String listed = System.getenv(VARIABLE);
-    for (String entry : listed == null ? new String[0] : listed.split(";")) {
-      int equals = entry.indexOf('=');
-      if (equals > 0 && entry.substring(0, equals).strip().equals(name)) {
-        return entry.substring(equals + 1).strip();
-      }
-    }
-    // The name is not shown: a secret pasted in its place would be.
-    throw new IllegalArgumentException(
-        "no key of this name is known to the worker: name it in the policy's keys or in " + VARIABLE);
+    return uri;
   }
 
   /** 32 bytes for one purpose, from the secret at a URI. */

@@ -16,19 +16,10 @@ import org.apache.beam.sdk.extensions.sql.BeamSqlUdf;
     })
 public final class MaskKeepLeft implements BeamSqlUdf {
   public static String eval(String text, Long count) {
-    return masked(text, count, Characters.usual());
+    return Part.ALL_BUT_LEFT.masked(text, count, Characters.usual());
   }
 
-  public static String eval(
-      String text, Long count, String upper, String lower, String digit, String other) {
-    return masked(text, count, Characters.of(upper, lower, digit, other));
-  }
-
-  private static String masked(String text, Long count, Characters characters) {
-    if (text == null || count == null) {
-      return null;
-    }
-    long counted = Characters.count(count);
-    return characters.mask(text, counted, Long.MAX_VALUE);
+  public static String eval(String text, Long count, String upper, String lower, String digit, String other) {
+    return Part.ALL_BUT_LEFT.masked(text, count, Characters.of(upper, lower, digit, other));
   }
 }

@@ -9,14 +9,21 @@ import java.math.BigInteger;
  */
 final class Numbers {
   private static final String FITS = "a number does not fit into the argument of a function";
+  private static final int MOST_WHOLE_DIGITS = 19;
 
   private Numbers() {}
 
   /** A whole number, cut towards zero as SQL's CAST does it. */
   static Long toLong(Object number) {
     if (number instanceof BigDecimal || number instanceof Double || number instanceof Float) {
-      BigInteger value = toDecimal(number).toBigInteger();
-      if (value.bitLength() > 63) {
+      BigDecimal decimal = toDecimal(number);
+      // Asked before they are written out: 1E1000000000 has that many.
+      long wholeDigits = (long) decimal.precision() - decimal.scale();
+      if (decimal.signum() == 0 || wholeDigits <= 0) {
+        return 0L;
+      }
+      BigInteger value = wholeDigits > MOST_WHOLE_DIGITS ? null : decimal.toBigInteger();
+      if (value == null || value.bitLength() > 63) {
         throw new ArithmeticException(FITS);
       }
       return value.longValue();

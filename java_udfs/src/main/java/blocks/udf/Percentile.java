@@ -1,8 +1,5 @@
 package blocks.udf;
 
-import java.util.List;
-import org.apache.beam.sdk.schemas.Schema.FieldType;
-
 @Function(
     name = "percentile",
     description =
@@ -21,26 +18,16 @@ import org.apache.beam.sdk.schemas.Schema.FieldType;
           from = "(VALUES (CAST(2.5 AS DOUBLE)), (CAST(1.5 AS DOUBLE))) AS t (x)",
           result = "2.5")
     })
-public final class Percentile extends Aggregate<DDSketch> {
-  @Override
-  public List<FieldType> argumentTypes() {
-    return List.of(FieldType.DOUBLE, FieldType.DOUBLE);
-  }
-
-  @Override
-  public FieldType returnType() {
-    return FieldType.DOUBLE.withNullable(true);
-  }
-
+public final class Percentile extends OfTwoNumbers<DDSketch> {
   @Override
   public DDSketch createAccumulator() {
     return new DDSketch();
   }
 
   @Override
-  protected void add(DDSketch state, List<Object> arguments) {
-    state.ask(Numbers.toDouble(arguments.get(1)));
-    state.add(Numbers.toDouble(arguments.get(0)));
+  void add(DDSketch state, double value, double quantile) {
+    state.ask(quantile);
+    state.add(value);
   }
 
   @Override

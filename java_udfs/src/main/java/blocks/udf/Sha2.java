@@ -1,7 +1,11 @@
 package blocks.udf;
 
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
 import java.util.HexFormat;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.beam.sdk.extensions.sql.BeamSqlUdf;
 
 @Function(
@@ -20,6 +24,8 @@ import org.apache.beam.sdk.extensions.sql.BeamSqlUdf;
     })
 public final class Sha2 implements BeamSqlUdf {
   private static final long USUAL = 256;
+  private static final Map<Long, MessageDigest> EMPTY =
+      Stream.of(224L, 256L, 384L, 512L).collect(Collectors.toMap(bits -> bits, bits -> Digests.named("SHA-" + bits)));
 
   public static String eval(String value) {
     return eval(value, USUAL);
@@ -38,9 +44,10 @@ public final class Sha2 implements BeamSqlUdf {
   }
 
   private static String hash(byte[] value, long bits) {
-    if (bits != 224 && bits != 256 && bits != 384 && bits != 512) {
+    MessageDigest empty = EMPTY.get(bits);
+    if (empty == null) {
       throw new IllegalArgumentException("SHA-2 has 224, 256, 384 or 512 bits");
     }
-    return HexFormat.of().formatHex(Digests.named("SHA-" + bits).digest(value));
+    return HexFormat.of().formatHex(Digests.copy(empty).digest(value));
   }
 }

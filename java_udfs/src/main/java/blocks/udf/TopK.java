@@ -3,7 +3,6 @@ package blocks.udf;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.apache.beam.sdk.schemas.Schema.FieldType;
 
 @Function(
@@ -19,22 +18,20 @@ import org.apache.beam.sdk.schemas.Schema.FieldType;
             call = "top_k(x, 2)",
             from = "(VALUES ('b'), ('a'), ('c'), ('b'), ('c')) AS t (x)",
             result = "ARRAY['b', 'c']"))
-public final class TopK extends Aggregate<Counts> {
+public final class TopK extends OfAnyKind<Counts> {
   private static final int MOST = 10_000;
-
-  private final Kind kind;
 
   public TopK() {
     this(Kind.VARCHAR);
   }
 
   private TopK(Kind kind) {
-    this.kind = kind;
+    super(kind);
   }
 
   @Override
-  public List<TopK> overloads() {
-    return Stream.of(Kind.values()).map(TopK::new).toList();
+  TopK over(Kind other) {
+    return new TopK(other);
   }
 
   @Override
@@ -61,7 +58,7 @@ public final class TopK extends Aggregate<Counts> {
   @Override
   protected Object result(Counts state) {
     // The sort is stable and the entries come in the order of values.
-    return state.all().entrySet().stream()
+    return state.sorted().stream()
         .sorted(Map.Entry.comparingByValue(Comparator.reverseOrder()))
         .limit(Math.max(state.setting(), 0))
         .map(Map.Entry::getKey)

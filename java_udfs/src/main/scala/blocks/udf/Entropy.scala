@@ -15,12 +15,10 @@ import scala.jdk.CollectionConverters._
   nulls = Nulls.SKIP,
   examples = Array(
     new Example(call = "entropy(x)", from = "(VALUES ('a'), ('b'), ('a'), ('b')) AS t (x)", result = "1.0")))
-final class Entropy(kind: Kind) extends Aggregate[Counts] {
+final class Entropy(kind: Kind) extends OfAnyKind[Counts](kind) {
   def this() = this(Kind.VARCHAR)
 
-  override def overloads(): JavaList[_ <: Aggregate[Counts]] = Kind.values.toSeq.map(new Entropy(_)).asJava
-
-  override def argumentTypes(): JavaList[FieldType] = JavaList.of(kind.`type`)
+  override private[udf] def over(other: Kind): Entropy = new Entropy(other)
 
   override def returnType(): FieldType = FieldType.DOUBLE.withNullable(true)
 
@@ -30,7 +28,7 @@ final class Entropy(kind: Kind) extends Aggregate[Counts] {
 
   override protected def result(state: Counts): Object = {
     // Sorted, so that the rounding of the sum depends on the counts alone.
-    val counts = state.all.values.asScala.map(_.toLong).toArray.sorted
+    val counts = state.numbers.asScala.map(_.toLong).toArray.sorted
     val size = counts.sum.toDouble
     if (counts.isEmpty) null
     else {

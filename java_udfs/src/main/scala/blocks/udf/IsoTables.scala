@@ -4,8 +4,7 @@ import java.util.Locale
 
 import org.apache.beam.sdk.extensions.sql.BeamSqlUdf
 
-import scala.io.Source
-import scala.util.Using
+import scala.jdk.CollectionConverters._
 
 /** A country of ISO 3166-1; the name is the English one of Unicode's CLDR. */
 private[udf] final case class Country(alpha2: String, alpha3: String, numeric: String, name: String)
@@ -13,7 +12,7 @@ private[udf] final case class Country(alpha2: String, alpha3: String, numeric: S
 /** A currency of ISO 4217, also a fund or a metal; those have no minor units. */
 private[udf] final case class Currency(code: String, numeric: String, minorUnits: Option[Int], name: String)
 
-/** Tables in files, so that a new version of Java does not change a result. */
+/** The tables of countries and currencies. */
 private[udf] object IsoTables {
   private lazy val countries: Map[String, Country] =
     rows("countries.tsv")
@@ -35,10 +34,7 @@ private[udf] object IsoTables {
 
   private def key(text: String): String = TextNormalize.eval(text.strip)
 
-  private def rows(file: String): Seq[Array[String]] =
-    Using.resource(Source.fromInputStream(classOf[Country].getResourceAsStream(file), "UTF-8")) {
-      _.getLines().filterNot(_.startsWith("#")).map(_.split('\t')).toVector
-    }
+  private def rows(file: String): Seq[Array[String]] = Tables.rows(file, "\t").asScala.toSeq
 }
 
 @Function(

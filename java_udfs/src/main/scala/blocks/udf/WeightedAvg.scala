@@ -1,9 +1,5 @@
 package blocks.udf
 
-import java.util.{List => JavaList}
-
-import org.apache.beam.sdk.schemas.Schema.FieldType
-
 @Function(
   name = "weighted_avg",
   description = "The mean of values by weight: exact sums, rounded once. Rows where either is null are left out. Null"
@@ -12,15 +8,10 @@ import org.apache.beam.sdk.schemas.Schema.FieldType
   nulls = Nulls.SKIP,
   examples = Array(
     new Example(call = "weighted_avg(x, y)", from = "(VALUES (1, 3), (5, 1)) AS t (x, y)", result = "2.0")))
-final class WeightedAvg extends Aggregate[Moments] {
-  override def argumentTypes(): JavaList[FieldType] = JavaList.of(FieldType.DOUBLE, FieldType.DOUBLE)
-
-  override def returnType(): FieldType = FieldType.DOUBLE.withNullable(true)
-
+final class WeightedAvg extends OfTwoNumbers[Moments] {
   override def createAccumulator(): Moments = new Moments(2)
 
-  override protected def add(state: Moments, arguments: JavaList[Object]): Unit = {
-    val (value, weight) = (Numbers.toDouble(arguments.get(0)), Numbers.toDouble(arguments.get(1)))
+  override private[udf] def add(state: Moments, value: Double, weight: Double): Unit = {
     state.countRow()
     state.sum(WeightedAvg.Products).addProduct(value, weight)
     state.sum(WeightedAvg.Weights).add(weight)

@@ -4,11 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -49,13 +51,13 @@ final class HmacSha256Test {
   }
 
   @Test
-  void aRegisteredNameIsFoundAndNeverStandsForTwoKeys() throws IOException {
-    String uri = key("main", SECRET);
-    Keys.register("registered", uri);
-    Keys.register("registered", uri);
-    assertEquals(
-        HmacSha256.eval("a", "registered", "d", uri), HmacSha256.eval("a", "registered", "d"));
-    assertThrows(IllegalArgumentException.class, () -> Keys.register("registered", "env:OTHER"));
+  void namesStandForUrisAsTheEnvironmentListsThem() {
+    Map<String, String> named = Keys.named(" main = env:A ;old=file:/run/a=b;main=env:B;=env:C;none;");
+    assertEquals(Map.of("main", "env:A", "old", "file:/run/a=b"), named);
+    assertEquals(Map.of(), Keys.named(""));
+    Exception error = assertThrows(IllegalArgumentException.class, () -> HmacSha256.eval("a", SECRET, "d"));
+    assertTrue(error.getMessage().contains("BLOCKS_SQL_KEYS"));
+    assertFalse(error.getMessage().contains("test-only"));
   }
 
   @Test

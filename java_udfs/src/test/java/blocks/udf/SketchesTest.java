@@ -1,13 +1,17 @@
 package blocks.udf;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -83,6 +87,66 @@ final class SketchesTest {
       }
     }
     assertTrue(checked > 40);
+  }
+
+  @Test
+  void hyperLogLogHasTheBytesOfItsRegistersInOrderAtEverySizeAndAfterMergesAndTripsThroughBytes() throws IOException {
+    for (int size : new int[] {0, 1, 4, 5, 100, 1_023, 1_024, 1_025, 1_100, 5_400, 5_600, 8_000, 300_000}) {
+      byte[] registers = new byte[1 << HyperLogLog.PRECISION];
+      HyperLogLog sketch = new HyperLogLog();
+      HyperLogLog other = new HyperLogLog();
+      Random random = new Random(size);
+      for (int value = 0; value < size; value++) {
+        long hash = random.nextLong();
+        int register = (int) (hash >>> 64 - HyperLogLog.PRECISION);
+        int rank = Long.numberOfLeadingZeros(hash << HyperLogLog.PRECISION) + 1;
+        registers[register] = (byte) Math.max(registers[register], rank);
+        (random.nextInt(3) > 0 ? sketch : other).add(hash);
+      }
+      byte[] expected = written(registers);
+      for (HyperLogLog merged : List.of(merged(sketch, other), merged(other, sketch), merged(sketch, sketch, other))) {
+        assertArrayEquals(expected, written(merged));
+        HyperLogLog read = new HyperLogLog();
+        read.add(-1);
+        read.read(new DataInputStream(new ByteArrayInputStream(expected)));
+        assertArrayEquals(expected, written(read));
+        assertEquals(read.estimate(), merged.estimate());
+        assertEquals(size, merged.estimate(), Math.max(0.5, 4 * 0.0082 * size));
+      }
+    }
+  }
+
+  private static HyperLogLog merged(HyperLogLog... sketches) {
+    HyperLogLog merged = new HyperLogLog();
+    for (HyperLogLog sketch : sketches) {
+      merged.merge(sketch);
+    }
+    return merged;
+  }
+
+  private static byte[] written(HyperLogLog sketch) throws IOException {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    sketch.write(new DataOutputStream(out));
+    return out.toByteArray();
+  }
+
+  /** The form of states that were written before: how many registers are not 0, and these or, where shorter, all. */
+  private static byte[] written(byte[] registers) throws IOException {
+    int used = (int) IntStream.range(0, registers.length).filter(register -> registers[register] > 0).count();
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    DataOutputStream out = new DataOutputStream(bytes);
+    out.writeShort(used);
+    if (3 * used > registers.length) {
+      out.write(registers);
+      return bytes.toByteArray();
+    }
+    for (int register = 0; register < registers.length; register++) {
+      if (registers[register] > 0) {
+        out.writeShort(register);
+        out.writeByte(registers[register]);
+      }
+    }
+    return bytes.toByteArray();
   }
 
   @Test

@@ -1,6 +1,7 @@
 package blocks.udf
 
 import java.net.{URI, URISyntaxException}
+import java.util.Locale
 
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Test
@@ -22,8 +23,8 @@ final class UrlTest {
         val uri = new URI(text)
         read += 1
         val expected = Url(
-          uri.getScheme.toLowerCase,
-          Option(uri.getHost).map(_.toLowerCase),
+          uri.getScheme.toLowerCase(Locale.ROOT),
+          Option(uri.getHost).map(_.toLowerCase(Locale.ROOT)),
           Some(uri.getPort).filter(_ >= 0),
           uri.getRawPath,
           Option(uri.getRawQuery),
