@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks.core.errors import SnippetError
+from blocks.core.looking import looking
 from blocks.snippets.building import check_snippet
 from blocks.snippets.cases.checking import in_java
 from blocks.snippets.cases.comparing import differences, unmatched
@@ -233,7 +234,8 @@ def number(tmp_path):
 @pytest.mark.usefixtures("number")
 def test_a_query_in_beam_sql_is_not_played_as_a_stream_and_one_in_duckdb_is(snippet):
     timed = {"given": "stream", "event": "{rows: [{n: 1}]}"}
-    (problem,) = check_snippet(snippet(QUERIED.format(engine="beam", **timed))).problems
+    with looking():
+        (problem,) = check_snippet(snippet(QUERIED.format(engine="beam", **timed))).problems
     assert problem.what == "`query` runs in Beam SQL, and a test cannot play a stream to steps in Java"
     assert "modes: [batch]" in problem.fix
     assert ":5:" in problem.where
@@ -243,7 +245,8 @@ def test_a_query_in_beam_sql_is_not_played_as_a_stream_and_one_in_duckdb_is(snip
 
 
 def in_java_of(snippet, engine):
-    built = check_snippet(snippet(QUERIED.format(engine=engine, given="inputs", event="{n: 1}"))).built
+    with looking():
+        built = check_snippet(snippet(QUERIED.format(engine=engine, given="inputs", event="{n: 1}"))).built
     return in_java(built.steps, built.blocks)
 
 
