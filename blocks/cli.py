@@ -243,6 +243,12 @@ def check_sql(
     policy: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The policy: what may be shuffled, and seen by your functions.")
     ] = None,
+    masked: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DESTINATION", help="The inputs come as MaskColumns masks them for this destination of the policy."
+        ),
+    ] = None,
     dialect: Annotated[str, typer.Option(help="beam, bigquery, duckdb, spark, postgres or snowflake.")] = "beam",
     engine: Annotated[str, typer.Option(help="auto, beam or duckdb.")] = "auto",
     timestamps: Annotated[str, typer.Option(help="exact, or milliseconds to cut finer times.")] = "exact",
@@ -262,6 +268,7 @@ def check_sql(
             jar or (),
             catalog,
             policy,
+            masked,
             dialect,
             engine,
             timestamps,

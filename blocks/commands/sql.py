@@ -16,7 +16,8 @@ import yaml
 from blocks.commands.failing import MISTAKE
 from blocks.core.errors import BlocksError, ConfigError, Problem, all_problems, nearest
 from blocks.core.labels import labels_of
-from blocks.core.policy import Policy, read_policy
+from blocks.core.mask_plan import plan_masking
+from blocks.core.policy import DESTINATIONS, Policy, read_policy
 from blocks.core.schema import schema_of_option
 from blocks.sql.analysis import Table
 from blocks.sql.functions.registry import Registry
@@ -43,6 +44,8 @@ class Given:
       jars: archives of functions in Java or Scala.
       catalog: file that names such folders and archives; None for none.
       policy: file; None for none.
+      masked: destination of the policy for which a `MaskColumns` before the query masks its inputs; None where there
+        is none.
       dialect: of the queries.
       engine: as of `RunSql`.
       timestamps: as of `RunSql`.
@@ -55,6 +58,7 @@ class Given:
     jars: Sequence[str] = ()
     catalog: Path | None = None
     policy: Path | None = None
+    masked: str | None = None
     dialect: str = "beam"
     engine: str = "auto"
     timestamps: str = "exact"
@@ -84,6 +88,8 @@ def check_queries(files: Sequence[str], given: Given, form: str, show_sql: bool)
         functions = functions_of(given.jars, given.functions, given.catalog, own)
         problems.extend(map(_of_command, own))
         policy = _policy(given.policy, problems)
+        if given.masked is not None:
+            tables = _masked(tables, given.masked, policy, problems, is_given=given.policy is not None)
         texts = [(file, _text(file, problems)) for file in files]
     settings = Settings(
         "",
@@ -118,6 +124,30 @@ def _policy(file: Path | None, problems: list[Problem]) -> Policy:
     except BlocksError as error:
         problems.extend(error.problems)
         return read_policy(None)
+
+
+def _masked(
+    tables: dict[str, pa.Schema], destination: str, policy: Policy, problems: list[Problem], *, is_given: bool
+) -> dict[str, pa.Schema]:
+    """The schemas that `MaskColumns` would make of these for a destination of the policy."""
+    where = f"--masked {destination}"
+    if not policy.file:
+        if not is_given:
+            fix = "write --policy FILE too"
+            problems.append(Problem("there is no policy that says how columns are masked", where, fix))
+        return tables
+    known = dict.fromkeys([*policy.destinations, *DESTINATIONS])
+    if destination not in known:
+        problems.append(Problem(f"the policy has no destination `{destination}`", where, nearest(destination, known)))
+        return tables
+    found = {}
+    for name, schema in tables.items():
+        place = where if name == ALONE else f"{where}, {name}"
+        try:
+            found[name] = plan_masking(schema, policy, destination, place).schema
+        except BlocksError as error:
+            problems.extend(error.problems)
+    return found
 
 
 class _Result:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from blocks.core.errors import ConfigError, all_problems
+from blocks.core.errors import ConfigError, Problem, all_problems
 from blocks.sql.analysis import Table
 from blocks.sql.checked import CheckedSql
 from blocks.sql.checks import CHECKS
@@ -22,6 +22,7 @@ from blocks.sql.problems import SqlCheckError, SqlProblem
 from blocks.sql.resolving import resolve
 from blocks.sql.rewriting import early
 from blocks.sql.running.parameters import bind, bound, marked
+from blocks.sql.running.settings import unknown_options
 
 if TYPE_CHECKING:
     from blocks.sql.functions.registry import Registry
@@ -48,7 +49,7 @@ def check_sql(
     Args:
       query: the text.
       tables: schema of each input, by the name that the query calls it: `{"PCOLLECTION": schema}`.
-      dialect: of the text.
+      dialect: of the text: `beam`, `bigquery`, `duckdb`, `spark`, `postgres` or `snowflake`.
       strict: whether nothing is rewritten.
       source: name of the file, for messages.
       registry: functions that it may call; those of the library and of `udf_jars`, `sql_udfs` and `catalog` unless
@@ -62,10 +63,12 @@ def check_sql(
 
     Raises:
       SqlCheckError: the query cannot run, with every problem.
-      ConfigError: functions of your own that cannot be used.
+      ConfigError: a dialect that is none of these; functions of your own that cannot be used.
     """
     inputs = {name: one if isinstance(one, Table) else Table(name, one) for name, one in tables.items()}
-    functions = registry if registry is not None else _registry(udf_jars, sql_udfs, catalog)
+    with all_problems("check_sql", ConfigError) as wrong:
+        wrong.extend(unknown_options(dialect=dialect))
+        functions = registry if registry is not None else _registry(udf_jars, sql_udfs, catalog, wrong)
     parsed = _read(query, dialect, source, strict, parameters or {}, inputs)
     if not strict:
         parsed = early(parsed, functions)
@@ -114,9 +117,9 @@ def _read(
     return Parsed(query, source, dialect, tree, MAX_DEPTH)
 
 
-def _registry(udf_jars: "JarSource", sql_udfs: "FolderSource", catalog: str | Path | None) -> "Registry":
+def _registry(
+    udf_jars: "JarSource", sql_udfs: "FolderSource", catalog: str | Path | None, problems: list[Problem]
+) -> "Registry":
     from blocks.sql.running.libraries import functions_of
 
-    with all_problems("check_sql", ConfigError) as problems:
-        found = functions_of(udf_jars, sql_udfs, catalog, problems)
-    return found.registry
+    return functions_of(udf_jars, sql_udfs, catalog, problems).registry

@@ -38,6 +38,7 @@ CODES: dict[str, Code] = {
     "loses_digits": Code("runtime", "A result in a type too narrow for it: AVG of whole numbers, SUM of INTEGER."),
     "cut_decimal": Code("runtime", "A DECIMAL that the planner takes for a whole number: its digits are cut."),
     "renamed_column": Code("runtime", "Two output columns of one name, of which the planner renames one."),
+    "wrong_order": Code("runtime", "An ORDER BY that Beam takes otherwise: wrong ranks or sums, NULL elsewhere."),
     "unknown_parameter": Code("library", "A `:name` without a value, or a value without a `:name`."),
     "privacy": Code("library", "A labelled column where the policy does not take it."),
     "mixed_labels": Code("library", "A value of private and unlabelled columns."),

@@ -209,3 +209,87 @@ def test_every_option_that_cannot_be_used_is_told_at_once(timed: Path) -> None:
     assert result.exit_code == 2
     for place in ("--engine", "--timestamps", "gone.yaml", "--jar[1]", "--functions[1]", "--catalog, gone.yaml"):
         assert f"where: {place}" in result.stderr
+
+
+MASKING = """\
+keys: {main: "env:BLOCKS_MASK_KEY"}
+destinations:
+  warehouse: {labels: {public: keep, pii.email: {method: hmac, key: main}}}
+  model: {labels: {public: keep, pii.email: drop}}
+  rejects: {labels: {public: keep}}
+  shuffle: {labels: {public: keep, pii.email: {method: hmac, key: main}}}
+"""
+TOLD = ("--policy", "privacy.yaml", "--timestamps", "milliseconds")
+
+
+@pytest.fixture
+def masking(timed: Path) -> Path:
+    (timed / "privacy.yaml").write_text(MASKING, encoding="utf-8")
+    return timed
+
+
+def test_without_masked_a_column_that_only_may_be_shuffled_masked_is_refused(masking: Path) -> None:
+    result = check(masking, QUERY, *TOLD)
+    assert result.exit_code == 2
+    assert "label pii.email must go through hmac" in result.stderr
+
+
+@pytest.mark.parametrize("destination", ["warehouse", "model"])
+def test_masked_columns_are_those_that_mask_columns_gives(masking: Path, destination: str) -> None:
+    from blocks.core.schema import schema_of_option
+    from blocks.masking.mask_columns import MaskColumns
+    from blocks.sql.checking import check_sql
+
+    result = check(masking, "SELECT * FROM PCOLLECTION", *TOLD, "--masked", destination, "--format", "json")
+    assert result.exit_code == 0, result.output
+    schema = MaskColumns("privacy.yaml", destination).output_schema(schema_of_option("event.yaml"))
+    expected = check_sql("SELECT * FROM PCOLLECTION", {"PCOLLECTION": schema}).schema.names
+    assert [one["name"] for one in json.loads(result.stdout)[0]["columns"]] == expected
+    assert ("email" in expected) == (destination == "warehouse")
+
+
+def test_what_comes_masked_as_the_policy_asks_may_be_shuffled(masking: Path) -> None:
+    result = check(masking, QUERY, *TOLD, "--masked", "warehouse")
+    assert result.exit_code == 0, result.output
+    assert "  email  string  pii.email\n" in result.stdout
+
+
+def test_every_input_comes_masked(masking: Path) -> None:
+    (masking / "join.sql").write_text("SELECT a.email FROM a JOIN b ON a.email = b.email", encoding="utf-8")
+    arguments = ["check-sql", "join.sql", "--schema", "a=event.yaml", "--schema", "b=event.yaml", *TOLD]
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+    result = CliRunner().invoke(app, [*arguments, "--masked", "warehouse"])
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (
+            ["--masked", "warehouse"],
+            "there is no policy that says how columns are masked\n"
+            "  where: check-sql: --masked warehouse\n  to do: write --policy FILE too",
+        ),
+        (
+            ["--policy", "privacy.yaml", "--masked", "warehose"],
+            "the policy has no destination `warehose`\n"
+            "  where: check-sql: --masked warehose\n  to do: did you mean `warehouse`?",
+        ),
+        (
+            ["--policy", "privacy.yaml", "--masked", "rejects"],
+            "label pii.email is not named for `rejects`\n"
+            "  where: check-sql: --masked rejects: field `email`\n"
+            "  to do: add to privacy.yaml under `destinations: rejects: labels:`\n         pii.email: drop",
+        ),
+        (
+            ["--policy", "privacy.yml", "--masked", "warehouse"],
+            "cannot read the policy: No such file or directory\n"
+            "  where: check-sql: privacy.yml\n  to do: did you mean `privacy.yaml`?",
+        ),
+    ],
+)
+def test_a_mask_that_cannot_be_is_told_once(masking: Path, options: list[str], told: str) -> None:
+    result = check(masking, QUERY, *options)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"ConfigError: {told}"), result.stderr
+    assert "\n1. " not in result.stderr

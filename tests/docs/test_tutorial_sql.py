@@ -83,8 +83,8 @@ def test_every_step_of_the_tutorial_does_what_the_page_says(tmp_path, monkeypatc
         else:
             done.append(run_command(step["console"], capsys, fails=bool(step["fails"])))
     assert [" ".join(command.split()[:2]) for command in done] == [
-        *("blocks check-sql",) * 3,
-        *("blocks check",) * 3,
+        *("blocks check-sql",) * 4,
+        "blocks check",
         "blocks test",
         "blocks run",
         "python answer.py",

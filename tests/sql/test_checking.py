@@ -165,3 +165,20 @@ def test_neither_beam_nor_a_jvm_is_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.stderr.strip() == ""
+
+
+@pytest.mark.parametrize(("dialect", "near"), [("bigqury", "did you mean `bigquery`? "), ("mysql", "")])
+def test_a_dialect_that_is_none_is_told_as_run_sql_tells_it(dialect: str, near: str) -> None:
+    with pytest.raises(blocks.ConfigError) as caught:
+        blocks.check_sql("SELECT user_id FROM orders", inputs(), dialect=dialect)
+    assert str(caught.value) == (
+        f"no dialect `{dialect}`\n  where: check_sql: dialect\n"
+        f"  to do: {near}there is: beam, bigquery, duckdb, spark, postgres, snowflake"
+    )
+
+
+def test_a_wrong_dialect_and_functions_that_are_not_there_are_told_at_once(tmp_path) -> None:
+    with pytest.raises(blocks.ConfigError) as caught:
+        blocks.check_sql("SELECT user_id FROM orders", inputs(), dialect="mysql", sql_udfs=[tmp_path / "none"])
+    assert caught.value.problems[0].what == "no dialect `mysql`"
+    assert len(caught.value.problems) == 2

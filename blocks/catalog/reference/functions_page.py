@@ -73,7 +73,7 @@ def signatures(entry: FunctionEntry, function: Any) -> list[str]:
 def engines(function: Any) -> str:
     """Where a function can run."""
     if function.expression:
-        return f"{_BOTH}, with all that it calls"
+        return f"{_BOTH} where all that it calls does"
     forms = [overload.duckdb for overload in function.overloads if overload.duckdb is not None]
     if not forms:
         return "Beam"

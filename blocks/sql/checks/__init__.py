@@ -10,7 +10,9 @@ from blocks.sql.checks.keys import keys
 from blocks.sql.checks.misleading import MISLEADING_CHECKS
 from blocks.sql.checks.misplaced import misplaced
 from blocks.sql.checks.mixed_windows import mixed_windows
+from blocks.sql.checks.null_order import null_order
 from blocks.sql.checks.ordering import ordering
+from blocks.sql.checks.over_order import window_order
 from blocks.sql.checks.subqueries import subquery_limits
 from blocks.sql.checks.times import TIME_CHECKS
 from blocks.sql.checks.types import TYPE_CHECKS
@@ -29,7 +31,9 @@ CHECKS: tuple[Check, ...] = (
     subquery_limits,
     unnesting,
     windows,
+    window_order,
     ordering,
+    null_order,
     mixed_windows,
     unbounded,
     outputs,

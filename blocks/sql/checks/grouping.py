@@ -20,6 +20,7 @@ from blocks.sql.checks.telling import (
 )
 from blocks.sql.dialect import function_name
 from blocks.sql.dialect.nodes import children
+from blocks.sql.functions.beam_missing import MISSING_AGGREGATES
 from blocks.sql.problems import SqlProblem
 
 _SIMPLE = (exp.Literal, exp.Boolean, exp.Null, exp.Star, exp.Var, exp.DataType, exp.Interval, exp.HexString)
@@ -114,6 +115,9 @@ class _Keys:
                 # An alias of the SELECT, which is looked at where it stands.
                 continue
             if isinstance(one, _SIMPLE) or is_aggregate(self._analysis, one) or self.has(one):
+                continue
+            if id(one) not in self._analysis.calls and function_name(one).upper() in MISSING_AGGREGATES:
+                # Told as an unknown function.
                 continue
             if isinstance(one, exp.Filter | exp.WithinGroup) and is_aggregate(self._analysis, one.this):
                 continue

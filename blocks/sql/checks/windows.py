@@ -6,6 +6,8 @@ from typing import Any
 from sqlglot import exp
 
 from blocks.sql.analysis import Analysis, Relation, Scope
+from blocks.sql.checks.keys import unfit
+from blocks.sql.checks.over_order import named
 from blocks.sql.checks.telling import aggregates, items, own, selects, told, written
 from blocks.sql.dialect import function_name
 from blocks.sql.problems import SqlProblem
@@ -23,7 +25,7 @@ def windows(analysis: Analysis) -> Iterator[SqlProblem]:
         for window in found:
             yield from _window(analysis, scope, window)
         if scope.select.args.get("qualify") is not None:
-            fix = "SELECT * FROM (SELECT ..., ROW_NUMBER() OVER (...) AS n FROM t) WHERE n = 1"
+            fix = "SELECT * FROM (SELECT ..., ROW_NUMBER() OVER (PARTITION BY g ORDER BY x) AS n FROM t) WHERE n = 1"
             yield told(analysis, scope.select.args["qualify"], "unsupported", "QUALIFY", fix)
         if found:
             yield from _beside(analysis, scope, found)
@@ -52,12 +54,23 @@ def _window(analysis: Analysis, scope: Scope, window: Any) -> Iterator[SqlProble
         fix = f"there is: {', '.join(sorted(known))}" if known else "write OVER (PARTITION BY ...)"
         yield told(analysis, alias, "unknown_column", what, fix)
     if name not in _ALONE | _OF_COLUMNS:
-        there = ", ".join(sorted((_ALONE | _OF_COLUMNS) - {"AVG"}))
-        yield told(analysis, call, "unsupported", f"{name} with OVER", f"Beam has {there}")
+        fix = f"Beam has {', '.join(sorted((_ALONE | _OF_COLUMNS) - {'AVG'}))}"
+        if name in ("LAG", "LEAD"):
+            fix = "number the rows: ROW_NUMBER() ... AS n; then join them by n and n + 1 in a RunSql after this one"
+        yield told(analysis, call, "unsupported", f"{name} with OVER", fix)
+    window = named(scope, window)
+    if window.args.get("first") is not None:
+        what = f"the window `{window.args['first'].name}` within another one"
+        yield told(analysis, window.args["first"], "not_taken", what, "write the whole window out")
     yield from _plain(analysis, window, call)
 
 
 def _plain(analysis: Analysis, window: Any, call: Any) -> Iterator[SqlProblem]:
+    for key in window.args.get("partition_by") or ():
+        bad = unfit(analysis.type_of(key))
+        if bad is not None:
+            what = f"PARTITION BY {written(analysis, key)}, with a {bad}"
+            yield told(analysis, key, "unsupported", what, "CAST it to DECIMAL or VARCHAR in a RunSql before this one")
     order = window.args.get("order")
     parts = [*call.expressions, *(window.args.get("partition_by") or ())]
     parts.extend(item.this for item in (order.expressions if order is not None else ()))

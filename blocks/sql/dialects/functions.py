@@ -271,14 +271,31 @@ def _array_agg(of: Translator, node: Any) -> Any:
 
 
 def _group_concat(of: Translator, node: Any) -> Any:
-    if isinstance(node.this, exp.Distinct | exp.Order | exp.Limit):
-        return of.refuse(node, "", "the order of rows is nobody's promise here; collect_list gives the values")
-    separator = node.args.get("separator")
-    return call("STRING_AGG", of.node(node.this), of.node(separator) if separator else exp.Literal.string(","))
+    fix = "write collect_list(x), which gives the texts as an array: rows have no order here"
+    return of.refuse(node, "an aggregate that joins texts", fix)
 
 
 def _quantile(of: Translator, node: Any) -> Any:
+    if isinstance(node.args["quantile"], exp.Array):
+        return of.refuse(node, "several quantiles at once", "write a call for each")
     return call("percentile", of.node(node.this), of.node(node.args["quantile"]))
+
+
+# Spark's `percentile` is an exact one, and so no name of the library's.
+_APPROXIMATE = {"spark": "approx_percentile", "snowflake": "approx_percentile", "duckdb": "approx_quantile"}
+
+
+def _no_quantile(of: Translator, node: Any) -> Any:
+    what = "several quantiles at once" if isinstance(node, exp.ApproxQuantiles) else "an exact quantile"
+    name = _APPROXIMATE.get(of.dialect, "percentile")
+    return of.refuse(node, what, f"write {name}(x, 0.5), which is right within 1 %")
+
+
+def _within_group(of: Translator, node: exp.WithinGroup) -> Any:
+    if isinstance(node.this, exp.GroupConcat):
+        return _group_concat(of, node.this)
+    is_quantile = isinstance(node.this, exp.PercentileCont | exp.PercentileDisc)
+    return _no_quantile(of, node) if is_quantile else of.refuse(node)
 
 
 def _sum(of: Translator, node: exp.Sum) -> Any:
@@ -379,6 +396,12 @@ FORMS: dict[type[exp.Expr], Form] = {
     exp.StddevPop: _form("SQRT(VAR_POP(CAST({this} AS DOUBLE)))"),
     exp.ApproxDistinct: _form("approx_count_distinct({this})"),
     exp.ApproxQuantile: _quantile,
+    exp.ApproxQuantiles: _no_quantile,
+    exp.Quantile: _no_quantile,
+    exp.PercentileCont: _no_quantile,
+    exp.PercentileDisc: _no_quantile,
+    exp.Median: _no_quantile,
+    exp.WithinGroup: _within_group,
     exp.ArrayAgg: _array_agg,
     exp.GroupConcat: _group_concat,
     exp.Filter: _filter,

@@ -143,3 +143,12 @@ MISSING: dict[str, str] = {
     "JSON_REPLACE": "build the document anew: JSON_OBJECT",
     "JSON_SET": "build the document anew: JSON_OBJECT",
 }
+
+# Those of them that take a group: a column in such a call needs no GROUP BY.
+MISSING_AGGREGATES = frozenset(
+    {"STDDEV", "STDDEV_SAMP", "STDDEV_POP", "VARIANCE", "CORR", "EVERY", "SOME", "ANY", "BOOL_AND", "BOOL_OR"}
+    | {"LOGICAL_AND", "LOGICAL_OR", "COUNTIF", "COUNT_IF", "STRING_AGG", "LISTAGG", "GROUP_CONCAT", "ARRAY_AGG"}
+    | {"COLLECT", "FUSION", "INTERSECTION", "MEDIAN", "PERCENTILE_CONT", "PERCENTILE_DISC", "APPROX_QUANTILES"}
+    | {"MODE", "ARG_MAX", "ARG_MIN", "MAX_BY", "MIN_BY", "APPROX_COUNT_DISTINCT", "REGR_COUNT", "REGR_SXX"}
+    | {"REGR_SYY", "SINGLE_VALUE"}
+)

@@ -39,6 +39,13 @@ class OutputLabels:
     bare: pa.Field | None
 
 
+_Place = tuple[int, int, tuple[str, ...]]
+
+
+def _place_of(found: Found) -> _Place:
+    return id(found.relation), id(found.column), tuple(found.path)
+
+
 class Lineage:
     """Where the output columns of a query come from.
 
@@ -51,6 +58,7 @@ class Lineage:
         self.analysis, self._min_group = analysis, min_group
         self._columns: dict[int, Parts] = {}
         self._chosen_by: dict[int, Parts] = {}
+        self._equal: dict[_Place, list[Found]] | None = None
 
     def outputs(self) -> list[OutputLabels]:
         """Labels of every output column, in order."""
@@ -98,7 +106,7 @@ class Lineage:
         """The leaves that the value of an expression is made of."""
         if isinstance(node, exp.Column):
             found = self.analysis.found.get(id(node))
-            return self._of_found(found) if found is not None else ()
+            return (*self._of_found(found), *self._of_equal(found)) if found is not None else ()
         if id(node) in self.analysis.subqueries:
             return self._of_subquery(node)
         call = self.analysis.calls.get(id(node))
@@ -139,6 +147,25 @@ class Lineage:
         inside = [self._of(one) for one in node.find_all(exp.Column)] if node is not None else []
         others = [self._of_column(one) for one in relation.columns if one is not column and one.field is not None]
         return tuple(part.in_part() for parts in (*inside, *others) for part in parts)
+
+    def _of_equal(self, found: Found) -> Parts:
+        """The raw private leaves of the columns that a join says a column is equal to: it shows their values."""
+        if self._equal is None:
+            self._equal = {}
+            for select in self.analysis.tree.find_all(exp.Select):
+                for condition in conditions(select):
+                    for one in conjuncts(condition):
+                        self._note_equal(one, self._equal)
+        parts = (part for other in self._equal.get(_place_of(found), ()) for part in self._of_found(other))
+        raw = tuple(part for part in parts if part.leaf.labels - {PUBLIC} and part.leaf.masked is None)
+        # What has no label does not pass a protected destination in any case, and stays the same mistake.
+        return raw if raw and all(part.leaf.labels for part in self._of_found(found)) else ()
+
+    def _note_equal(self, node: Any, equal: "dict[_Place, list[Found]]") -> None:
+        if self._is_join(node):
+            left, right = self.analysis.found[id(node.this)], self.analysis.found[id(node.expression)]
+            equal.setdefault(_place_of(left), []).append(right)
+            equal.setdefault(_place_of(right), []).append(left)
 
     # Which rows there are.
 

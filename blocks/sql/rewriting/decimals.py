@@ -60,7 +60,15 @@ def _loses_digits(node: Any, analysis: Analysis) -> bool:
     if isinstance(parent, exp.Select | exp.Alias):
         # Selected as it is; a set operation brings it to one type with the column of the other side.
         return parent.find_ancestor(exp.SetOperation) is not None
-    return not isinstance(parent, _LISTS)
+    return not (isinstance(parent, _LISTS) or _is_windowed(parent))
+
+
+def _is_windowed(call: Any) -> bool:
+    """Whether it is the function of an OVER: only columns may stand in it, and the planner keeps their digits."""
+    outer = call.parent
+    while isinstance(outer, exp.Filter | exp.IgnoreNulls | exp.RespectNulls):
+        outer = outer.parent
+    return isinstance(call, exp.Anonymous) and isinstance(outer, exp.Window)
 
 
 def _digits(node: Any, analysis: Analysis) -> tuple[int, int]:

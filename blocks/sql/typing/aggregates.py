@@ -22,6 +22,7 @@ from blocks.sql.typing.operators import needs_boolean
 if TYPE_CHECKING:
     from blocks.sql.typing.typer import Typer
 
+_BEFORE = "in a RunSql before this one"
 _VALUES = ("FIRST_VALUE", "LAST_VALUE")
 # The planner leaves their DISTINCT out: it changes nothing.
 SAME_DISTINCT = ("MIN", "MAX")
@@ -198,14 +199,16 @@ def _runs(typer: "Typer", node: exp.Window, function: Function, call: Any, kind:
         return kind
     if function.name in ("SUM", "AVG") and any_nullable(kinds):
         what = f"Beam cannot plan {function.name} OVER of a column that may be NULL"
-        typer.tell(call, "unsupported", what, "aggregate with GROUP BY in a subquery, and join it")
+        fix = f"aggregate with GROUP BY in a subquery, and join it; or take COALESCE(x, 0), made {_BEFORE}"
+        typer.tell(call, "unsupported", what, fix)
         return None
     if any(found.name == "DATE" for found in kinds) and function.name != "COUNT":
         what = f"{function.name} OVER of a DATE fails on the first row"
-        typer.tell(call, "runtime_type", what, "make the DATE a TIMESTAMP in a subquery: CAST(x AS TIMESTAMP)")
+        typer.tell(call, "runtime_type", what, f"make it a number {_BEFORE}: TIMESTAMPDIFF(DAY, DATE '1970-01-01', x)")
     elif function.name in _VALUES and any_nullable(kinds):
         what = f"{function.name} fails on the first row whose value is NULL"
-        typer.tell(call, "runtime_type", what, "leave such rows out: WHERE x IS NOT NULL", severity="warning")
+        fix = f"leave such rows out {_BEFORE}: WHERE x IS NOT NULL"
+        typer.tell(call, "runtime_type", what, fix, severity="warning")
     return kind
 
 

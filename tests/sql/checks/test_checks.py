@@ -11,7 +11,9 @@ from blocks.sql.checks.grouping import grouping
 from blocks.sql.checks.joins import joins
 from blocks.sql.checks.keys import keys
 from blocks.sql.checks.misplaced import misplaced
+from blocks.sql.checks.null_order import null_order
 from blocks.sql.checks.ordering import ordering
+from blocks.sql.checks.over_order import window_order
 from blocks.sql.checks.subqueries import subquery_limits
 from blocks.sql.checks.unbounded import unbounded
 from blocks.sql.checks.unnesting import unnesting
@@ -33,7 +35,9 @@ STRUCTURE: tuple[Check, ...] = (
     subquery_limits,
     unnesting,
     windows,
+    window_order,
     ordering,
+    null_order,
     unbounded,
     outputs,
     duplicates,

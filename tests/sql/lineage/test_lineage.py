@@ -179,11 +179,21 @@ LAUNDERED: dict[str, dict[str, set[str]]] = {
     "SELECT user_id FROM (SELECT user_id, ssn FROM events UNION ALL SELECT user_id, kind FROM people "
     "ORDER BY 2 LIMIT 1)": {"user_id": {"public", "pii.ssn"}},
     "SELECT user_id FROM ((SELECT user_id, ssn FROM events) ORDER BY ssn LIMIT 1)": {"user_id": {"public", "pii.ssn"}},
-    # Windows with a name, rows of VALUES, elements that a CASE makes, a column that FULL JOIN shares.
-    "SELECT ROW_NUMBER() OVER w AS r FROM events WINDOW w AS (ORDER BY ssn)": {"r": {"pii.ssn"}},
-    "SELECT ROW_NUMBER() OVER w AS r FROM events WINDOW v AS (PARTITION BY email), w AS (v ORDER BY ssn)": {
-        "r": {"pii.email", "pii.ssn"}
+    # A column that a join says is equal to a private one has its values.
+    "SELECT p.kind AS x, p.user_id FROM events e JOIN people p ON e.ssn = p.kind": {
+        "x": {"public", "pii.ssn"},
+        "user_id": {"public"},
     },
+    "SELECT UPPER(p.kind) AS x FROM events e JOIN people p ON p.kind = e.ssn AND e.amount > 1": {
+        "x": {"public", "pii.ssn"}
+    },
+    "SELECT x FROM (SELECT p.kind AS x FROM events e JOIN people p ON e.ssn = p.kind) q": {"x": {"public", "pii.ssn"}},
+    # Windows with a name, rows of VALUES, elements that a CASE makes, a column that FULL JOIN shares.
+    "SELECT COUNT(amount) OVER w AS r FROM events WINDOW w AS (ORDER BY ssn ROWS UNBOUNDED PRECEDING)": {
+        "r": {"pii.ssn"}
+    },
+    "SELECT COUNT(amount) OVER w AS r FROM events "
+    "WINDOW w AS (PARTITION BY email ORDER BY ssn ROWS UNBOUNDED PRECEDING)": {"r": {"pii.email", "pii.ssn"}},
     "SELECT v.x FROM events e, LATERAL (VALUES ('a'), (e.ssn)) AS v (x)": {"x": {"pii.ssn"}},
     "SELECT e.user_id FROM events e CROSS JOIN UNNEST(CASE WHEN e.ssn = '1' THEN ARRAY[1, 2] ELSE ARRAY[3] END) "
     "AS u (x)": {"user_id": {"public", "pii.ssn"}},

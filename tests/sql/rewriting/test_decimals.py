@@ -25,6 +25,8 @@ SCHEMA = pa.schema(
         ("k[1] > 1.5", "CAST(k[1] AS DECIMAL(38, 9)) > 1.5"),
         ("SUM(n)", "SUM(CAST(n AS DECIMAL(38, 9)))"),
         ("n", "n"),
+        # Only columns may stand there, and MAX of one has its digits.
+        ("MAX(n) OVER (PARTITION BY i)", "MAX(n) OVER (PARTITION BY i)"),
     ],
 )
 def test_a_decimal_in_an_expression_has_the_digits_of_its_column(expression: str, written: str) -> None:
