@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from blocks.aggregating.aggregate_events import AggregateEvents as AggregateEvents
 from blocks.core.batch_type import BatchCoder as BatchCoder, BatchType as BatchType
 from blocks.core.batches import AsBatches as AsBatches, AsRows as AsRows, UnionBatches as UnionBatches
 from blocks.core.block import BatchBlock as BatchBlock, Outcome as Outcome, StepMetrics as StepMetrics
@@ -52,6 +53,7 @@ from blocks.writing.orphans import remove_orphans as remove_orphans
 from blocks.writing.warehouse import WriteWarehouse as WriteWarehouse, read_table as read_table
 
 __all__ = [
+    "AggregateEvents",
     "AsBatches",
     "AsRows",
     "BatchBlock",

@@ -77,6 +77,11 @@ def _needed(need: Need, config: Mapping[str, Any]) -> list[str]:
         from blocks.sql.running.flowing import columns_named
 
         return columns_named(str(config.get(need.option) or ""), config)
+    if need.form == "features":
+        from blocks.aggregating.flowing import columns_named as columns_of_features
+
+        given = config.get(need.option)
+        return [] if given is None else columns_of_features(given)
     return _names(need.form, config.get(need.option))
 
 
@@ -131,11 +136,20 @@ def flow(entry: Entry, config: Mapping[str, Any], inputs: Sequence[Sequence[str]
 
         told = sources_of(str(config.get(str(gives.query)) or ""), config, inputs)
         found = {name: Origin(how, sources) for name, (how, sources) in told.items()}
+    elif gives.columns == "features":
+        found = _features(config.get(str(gives.features)), list((inputs or ((),))[0]))
     elif gives.columns != "none":
         found = _kept(entry, config, inputs if gives.columns == "union" else inputs[:1])
     for added in gives.added:
         found.update(_added(added, config, inputs))
     return Flow(found, parts, changes)
+
+
+def _features(given: Any, columns: list[str]) -> dict[str, Origin]:
+    from blocks.aggregating.flowing import sources_of
+
+    told = {} if given is None else sources_of(given, columns)
+    return {name: Origin(how, tuple((0, one) for one in sources)) for name, (how, sources) in told.items()}
 
 
 def leaks(entry: Entry, schemas: Iterable[pa.Schema], policy: Policy | None) -> Iterator[Problem]:

@@ -40,14 +40,23 @@ class Need(_Part):
       option: whose value names them.
       form: how it does: `names` (one or a list), `keys` or `values` of a mapping, `expression` (SQL), `expressions` (a
         mapping to SQL), `expectations` (of CheckRows), `transforms` (`day(at)`), `paths` (`items[].sku`),
-        `query` (SQL over the inputs).
+        `query` (SQL over the inputs), `features` (a definition of aggregations).
       types: kinds of which their type must be; empty for any.
       masked: method with which they must be masked; empty where that does not matter.
     """
 
     option: Word
     form: Literal[
-        "names", "keys", "values", "expression", "expressions", "expectations", "transforms", "paths", "query"
+        "names",
+        "keys",
+        "values",
+        "expression",
+        "expressions",
+        "expectations",
+        "transforms",
+        "paths",
+        "query",
+        "features",
     ] = "names"
     types: tuple[Literal["text", "number", "time", "boolean", "binary", "list", "struct", "map"], ...] = ()
     masked: str = ""
@@ -88,9 +97,11 @@ class Gives(_Part):
 
     Attributes:
       columns: where they come from: those of the `input`, the `union` of all inputs, `parts` of the input's columns
-        (their names begin with the column's), a `schema`, what a `query` computes, or `none` where a pipeline ends.
+        (their names begin with the column's), a `schema`, what a `query` or a definition of `features` computes, or
+        `none` where a pipeline ends.
       schema_option: option that names the schema; `schema` in the file.
       query: option that is the query; its dialect, functions and parameters are in `dialect`, `udf_jars`, ...
+      features: option that is the definition of features.
       only: option that names those that stay, in its order.
       without: option that names those that do not.
       renamed: option, a mapping of old to new names.
@@ -100,15 +111,31 @@ class Gives(_Part):
         says for columns that it has `masked`, which may lose their type and be dropped; or `unmasked`.
     """
 
-    columns: Literal["input", "union", "parts", "schema", "query", "none"]
+    columns: Literal["input", "union", "parts", "schema", "query", "features", "none"]
     schema_option: Word | None = Field(None, alias="schema")
     query: Word | None = None
+    features: Word | None = None
     only: Word | None = None
     without: Word | None = None
     renamed: Word | None = None
     typed: Word | None = None
     added: tuple[Added, ...] = ()
     labels: Literal["carried", "declared", "masked", "unmasked"] = "carried"
+
+
+class Revised(_Part):
+    """Rows that a stream may give again, corrected.
+
+    Attributes:
+      column: of the output, with the number of the revision; of rows with the same key (columns that are marked as key)
+        the one with the highest counts.
+      reason: column of the output that says why there is a row, which depends on how the events came.
+      in_streams_only: reasons of rows that a batch does not give.
+    """
+
+    column: Word
+    reason: Word
+    in_streams_only: tuple[Word, ...] = ()
 
 
 class Columns(_Part):
@@ -171,6 +198,7 @@ class Entry(_Part):
       takes: what its input may be; `nothing` if it can begin a pipeline, `several` if it takes more than one input.
       gives: what its output is; `tables` ends a pipeline.
       columns: the columns, types and labels that it needs and gives.
+      revised: how rows of a stream are corrected; none for a block whose rows are final.
       conserves: equation of rows, such as `rows_in = rows_out + rejects`.
       destinations: where it puts rows of its input, of those that a policy names.
       sometimes: destinations that only some configs or inputs lead to, which the block itself checks.
@@ -192,6 +220,7 @@ class Entry(_Part):
     takes: Annotated[tuple[Kind, ...], Field(min_length=1)]
     gives: Literal["batches", "rows", "tables"]
     columns: Columns
+    revised: Revised | None = None
     conserves: Equation
     destinations: tuple[Literal[DESTINATIONS], ...] = ()  # type: ignore[valid-type]
     sometimes: tuple[Literal[DESTINATIONS], ...] = ()  # type: ignore[valid-type]

@@ -73,8 +73,14 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "add the key to the table, or join with `how: left`",
         ),
         "late": Code(
-            "in a stream: the event is older than what is remembered, so that nobody knows whether it is a duplicate",
-            "raise `remember`, at the price of more state, or replay such events in batch",
+            "in a stream: the event is older than what is remembered (in aggregations: than the newest event of its "
+            "key less `lateness`), so that nobody knows whether it is a duplicate",
+            "raise `remember` (`lateness`), at the price of more state, or replay such events in batch",
+        ),
+        "too_early": Code(
+            "in a stream of aggregations: the event, or when it became known, is further ahead of the clock than "
+            "`ahead`",
+            "look at the sender's clock and the `epoch` of the field; raise `ahead` if such events are meant to be",
         ),
         "outside_date_range": Code(
             "with `mode: replace` and `date_range`: the event time is not in the range, so that a run again would not "
@@ -82,8 +88,16 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "run the range that the row belongs to",
         ),
         "null_key": Code(
-            "with `mode: upsert`: a column of the key is null",
-            "choose a key that every row has",
+            "a column of the key is null: in `WriteWarehouse` with `mode: upsert`, in aggregations",
+            "choose a key that every row has, or mend the record at its source",
+        ),
+        "null_event_id": Code(
+            "in aggregations: the event id, a column of `identity`, or `known_at` is null",
+            "choose an id that every event has, or name columns that identify events together",
+        ),
+        "conflict": Code(
+            "in aggregations: another event has the same key, time and id, and other content, with a smaller hash",
+            "look at why one event is told twice in different words; give events that differ different ids",
         ),
         "time_out_of_range": Code(
             "a partition by a time beyond the years 1 to 9999",

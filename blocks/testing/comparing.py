@@ -7,9 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pat
 
+from blocks.catalog.model import Revised
 from blocks.core import nested
 from blocks.core.dictionaries import decode_batch
-from blocks.core.labels import children
+from blocks.core.labels import children, is_key
 
 
 def row_keys(batch: pa.RecordBatch) -> list[str]:
@@ -38,6 +39,27 @@ def multiset(batches: Iterable[tuple[str, pa.RecordBatch]]) -> Counter[str]:
       batches: (window or other mark, batch): rows of different marks are different.
     """
     return Counter(f"{mark} {key}" for mark, batch in batches for key in row_keys(batch))
+
+
+def settled(batches: Iterable[tuple[str, pa.RecordBatch]], revised: Revised) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Of rows that were revised the last, without what depends on how the events came.
+
+    Args:
+      batches: (mark, batch) of one schema.
+      revised: of the catalog entry.
+    """
+    last: dict[str, tuple[int, str, pa.RecordBatch, int]] = {}
+    for mark, batch in batches:
+        keys = [field.name for field in batch.schema if is_key(field)]
+        numbers = batch.column(revised.column).to_pylist()
+        reasons = batch.column(revised.reason).to_pylist()
+        for place, key in enumerate(row_keys(batch.select(keys))):
+            if reasons[place] in revised.in_streams_only:
+                continue
+            if key not in last or last[key][0] < numbers[place]:
+                last[key] = (numbers[place], mark, batch, place)
+    for _, mark, batch, place in last.values():
+        yield mark, batch.slice(place, 1).drop_columns([revised.column, revised.reason])
 
 
 def differences(wanted: Counter[str], found: Counter[str], most: int = 3) -> Iterator[str]:

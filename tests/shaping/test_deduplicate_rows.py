@@ -192,7 +192,7 @@ def test_batch_lets_the_rows_of_the_oracle_through_in_any_order_and_bundling(
 
 def test_a_choice_by_arrival_breaks_the_law(monkeypatch: pytest.MonkeyPatch) -> None:
     # All contents alike: the first that comes stays.
-    monkeypatch.setattr(first_rows, "_contents", lambda rows: np.zeros(rows.num_rows, "S16"))
+    monkeypatch.setattr(first_rows, "contents", lambda rows: np.zeros(rows.num_rows, "S16"))
     orders: list[list[list[Row] | float]] = [[[("a", 1, "x")], [("a", 1, "y")]], [[("a", 1, "y")], [("a", 1, "x")]]]
     assert _one_shard(orders[0]) != _one_shard(orders[1])
 

@@ -14,6 +14,7 @@ _FORMS = {
     "transforms": "those in the transforms of `{}`",
     "paths": "those on the paths of `{}`",
     "query": "those that `{}` reads",
+    "features": "those that `{}` reads",
 }
 _FROM = {
     "input": "those of the input",
@@ -21,6 +22,7 @@ _FROM = {
     "parts": "those of the input, or parts of them, whose names begin with the column's",
     "schema": "those of `{}`",
     "query": "those that `{}` computes",
+    "features": "the key, `as_of`, `revision`, `reason`, the features of `{}`, `truncated`",
     "none": "none: a pipeline ends here",
 }
 _LABELS = {
@@ -53,7 +55,7 @@ def _need(need: Need) -> str:
 
 
 def _gives(gives: Gives) -> str:
-    words = _FROM[gives.columns].format(gives.schema_option or gives.query)
+    words = _FROM[gives.columns].format(gives.schema_option or gives.query or gives.features)
     if gives.only:
         words += f"; with `{gives.only}`, only these and in its order"
     if gives.without:

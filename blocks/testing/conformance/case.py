@@ -18,7 +18,7 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from blocks.catalog.model import Catalog, Entry, Trial
+from blocks.catalog.model import Catalog, Entry, Revised, Trial
 from blocks.catalog.reading import read_catalog
 from blocks.core import labels
 from blocks.core.batch_type import BatchType
@@ -29,7 +29,7 @@ from blocks.core.schema.yaml_form import of_columns
 from blocks.core.windows import WindowRows
 from blocks.snippets.configs import block_of
 from blocks.testing.collecting import Collected, collect
-from blocks.testing.comparing import multiset
+from blocks.testing.comparing import multiset, settled
 from blocks.testing.conformance.rows_in import open_policy, rows_of
 from blocks.testing.feeding import Feed, empty_source
 from blocks.testing.generated import batch_for
@@ -51,6 +51,7 @@ class Result:
       labels: of every step of the pipeline.
       schemas: name to the declared schema of an output of batches.
       exact: whether every batch carried the metadata of its declared schema.
+      revised: of the entry.
     """
 
     outputs: Mapping[str, list[tuple[str, pa.RecordBatch]]]
@@ -60,13 +61,14 @@ class Result:
     labels: tuple[str, ...]
     schemas: Mapping[str, pa.Schema]
     exact: bool
+    revised: Revised | None = None
     _kept: Any = field(repr=False, default=None)
 
     @property
     def rows(self) -> Counter[str]:
-        """The rows of all outputs with their windows, as a multiset."""
+        """The rows of all outputs with their windows, as a multiset; of rows that were revised the last."""
         marked = [(f"{name}|{window}", batch) for name, found in self.outputs.items() for window, batch in found]
-        return multiset(marked)
+        return multiset(marked if self.revised is None else settled(marked, self.revised))
 
     @property
     def rows_out(self) -> int:
@@ -166,7 +168,15 @@ class Case:
             outputs = {"": [("", batch) for batch in _written(folder / "tables")]}
         exact = all(found.exact for found in built.outputs.values())
         return Result(
-            outputs, _rejected(folder), built.taken(feed), folder, built.names(), built.schemas(), exact, kept
+            outputs,
+            _rejected(folder),
+            built.taken(feed),
+            folder,
+            built.names(),
+            built.schemas(),
+            exact,
+            self.entry.revised,
+            kept,
         )
 
     def build(self, feed: Feed, folder: Path, *, rejects: bool = True, block: Any = None) -> "Built":

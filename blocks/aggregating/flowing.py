@@ -1,0 +1,44 @@
+"""What a definition does to columns, told from it alone: which it reads, and what each result is made of."""
+
+from collections.abc import Iterator
+
+from blocks.aggregating.definition import Definition, Feature
+from blocks.aggregating.ops import OPERATIONS
+from blocks.aggregating.plan import AS_OF, REASON, REVISION, TRUNCATED
+from blocks.aggregating.reading import DefinitionSource, read_definition
+from blocks.catalog.flow import columns_of
+
+_SHOWS = {one.name: one.shows for one in OPERATIONS}
+
+
+def columns_named(source: DefinitionSource) -> list[str]:
+    """The columns of the events that a definition names."""
+    definition = read_definition(source)
+    names = [*definition.key, definition.event_time, definition.event_id, *definition.identity, definition.known_at]
+    names += columns_of(definition.delete_key) if definition.delete_key else []
+    for feature in definition.features:
+        names += [feature.column, feature.by, *(columns_of(feature.where) if feature.where else [])]
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def sources_of(source: DefinitionSource, columns: list[str]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Name to (how, columns of the events that it tells of) of every column of the results."""
+    definition = read_definition(source)
+    found: dict[str, tuple[str, tuple[str, ...]]] = {name: ("kept", (name,)) for name in definition.key}
+    found[AS_OF] = ("computed", tuple(name for name in [definition.event_time] if name in columns))
+    found[REVISION] = found[REASON] = ("computed", ())
+    for feature in definition.features:
+        found[feature.name] = ("computed", tuple(dict.fromkeys(_tells_of(feature, definition))))
+    found[TRUNCATED] = ("computed", ())
+    return found
+
+
+def _tells_of(feature: Feature, definition: Definition) -> Iterator[str]:
+    for name in feature.of:
+        yield from _tells_of(next(one for one in definition.features if one.name == name), definition)
+    if feature.by:
+        yield feature.by
+    if feature.column and _SHOWS[feature.op] != "counts":
+        yield feature.column
+    if feature.where:
+        yield from columns_of(feature.where)

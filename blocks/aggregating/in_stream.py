@@ -1,0 +1,232 @@
+"""Features of a stream: a shard's state, its timers, and what goes out.
+
+The state of a shard is one value (`shard_state.py`), because a call to Beam's state from Python costs more than the
+work on some hundred events; timers only give rows and free state, they never decide a value. Times that timers are set
+for are kept beside the state, so that a row of a timer is as of the time for which it was set, whatever the runner
+rounds to or however late it fires.
+"""
+
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.coders import BytesCoder
+from apache_beam.metrics import Metrics
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.utils.timestamp import Timestamp
+
+from blocks.aggregating.events import NEVER
+from blocks.aggregating.plan import Plan
+from blocks.aggregating.refusing import RefusedEvents
+from blocks.aggregating.shard import IDLE, TIMER, WINDOW_END, Shard, Step
+from blocks.aggregating.shard_state import ShardState
+from blocks.aggregating.spreading import rejected
+from blocks.core.block import StepMetrics, pieces
+from blocks.core.rejects import RejectSettings
+
+Clock = Callable[[], int]
+
+_STATE = beam.DoFn.StateParam(ReadModifyWriteStateSpec("shard", BytesCoder()))
+_DUE = beam.DoFn.StateParam(ReadModifyWriteStateSpec("due", BytesCoder()))
+_EVERY = beam.DoFn.TimerParam(TimerSpec("every", TimeDomain.REAL_TIME))
+_IDLE = beam.DoFn.TimerParam(TimerSpec("idle", TimeDomain.REAL_TIME))
+_WINDOW_END = beam.DoFn.TimerParam(TimerSpec("window_end", TimeDomain.WATERMARK))
+_EXPIRY = beam.DoFn.TimerParam(TimerSpec("expiry", TimeDomain.WATERMARK))
+# Runners keep whole milliseconds.
+_MILLI, _SECOND = 1_000, 1_000_000
+_EXPIRIES = 16
+
+
+def wall_clock() -> int:
+    """Microseconds since the epoch."""
+    return time.time_ns() // 1_000
+
+
+@dataclass
+class Due:
+    """What the timers of a shard are set for, in microseconds; NEVER if they are not."""
+
+    every: int = NEVER
+    idle: int = NEVER
+    window_end: int = NEVER
+    expiry: int = NEVER
+
+    _FORM = struct.Struct("<4q")
+
+    @classmethod
+    def read(cls, cell: Any) -> "Due":
+        """From state."""
+        content = cell.read()
+        return cls(*cls._FORM.unpack(content)) if content else cls()
+
+    def write(self, cell: Any) -> None:
+        """To state."""
+        cell.write(self._FORM.pack(self.every, self.idle, self.window_end, self.expiry))
+
+
+class StreamFeatures(beam.DoFn):
+    """Takes (shard, projected events) in the order of arrival; gives rows, and rejects.
+
+    Args:
+      plan: of the features.
+      block, version: for rejects and metrics.
+      settings: of the rejects; None where a reject stops the pipeline.
+      clock: the processing time in microseconds.
+    """
+
+    def __init__(
+        self, plan: Plan, block: str, version: str, settings: RejectSettings | None, clock: Clock = wall_clock
+    ) -> None:
+        self._plan, self._block, self._version, self._settings = plan, block, version, settings
+        self._clock = clock
+
+    def setup(self) -> None:
+        """Once for each worker."""
+        self._metrics = StepMetrics(self._block)
+        self._duplicates = Metrics.counter("blocks", f"{self._block}:duplicates")
+        self._deleted = Metrics.counter("blocks", f"{self._block}:deleted")
+        self._shard = Shard(self._plan)
+        self._refused = RefusedEvents(self._plan, self._block, self._version, self._settings)
+
+    def process(
+        self,
+        element: tuple[int, Any],
+        cell: Any = _STATE,
+        due_cell: Any = _DUE,
+        every: Any = _EVERY,
+        idle: Any = _IDLE,
+        window_end: Any = _WINDOW_END,
+        expiry: Any = _EXPIRY,
+    ) -> Iterator[Any]:
+        """Events arrive."""
+        now, due = self._clock(), Due.read(due_cell)
+        step = self._shard.arrive(self._read(cell), element[1], now)
+        self._duplicates.inc(step.duplicates)
+        self._deleted.inc(step.deleted)
+        for one in step.refused:
+            yield from rejected(self._refused(one.rows, one.code, one.message), self._settings, self._metrics)
+        yield from self._given(step)
+        emit, state = self._plan.definition.emit, step.state
+        if emit.every and due.every == NEVER:
+            due.every = (now // emit.every + 1) * emit.every
+            every.set(Timestamp(micros=due.every))
+        self._set_idle(state, due, idle)
+        if emit.at_window_end and due.window_end == NEVER and (state.newest != NEVER).any():
+            first = int(state.newest[state.newest != NEVER].min())
+            due.window_end = (first // emit.at_window_end + 1) * emit.at_window_end
+            window_end.set(_rounded_up(due.window_end))
+        self._set_expiry(state, due, expiry)
+        self._write(cell, state)
+        due.write(due_cell)
+
+    @on_timer(_EVERY.timer_spec)
+    def at_interval(self, cell: Any = _STATE, due_cell: Any = _DUE, timer: Any = _EVERY) -> Iterator[Any]:
+        """Every so often in processing time: a row of every key with an event within reach."""
+        due, emit = Due.read(due_cell), self._plan.definition.emit
+        if due.every == NEVER:
+            return
+        state = self._read(cell)
+        code = np.arange(state.keys.num_rows)
+        step = self._shard.tick(state, code, np.full(len(code), due.every), TIMER)
+        yield from self._given(step)
+        self._write(cell, step.state)
+        # Times that were missed are not made up for.
+        due.every = max(due.every, self._clock() // emit.every * emit.every) + emit.every if len(code) else NEVER
+        if due.every != NEVER:
+            timer.set(Timestamp(micros=due.every))
+        due.write(due_cell)
+
+    @on_timer(_IDLE.timer_spec)
+    def after_idle(self, cell: Any = _STATE, due_cell: Any = _DUE, timer: Any = _IDLE) -> Iterator[Any]:
+        """No event for so long in processing time: a row of each such key, once until its next event."""
+        due, emit = Due.read(due_cell), self._plan.definition.emit
+        if due.idle == NEVER:
+            return
+        state = self._read(cell)
+        code = np.flatnonzero((state.touched != NEVER) & (state.touched <= due.idle - emit.after_idle))
+        step = self._shard.tick(state, code, state.touched[code] + emit.after_idle, IDLE)
+        yield from self._given(step)
+        state = step.state.untouched(code)
+        due.idle = NEVER
+        self._set_idle(state, due, timer)
+        self._write(cell, state)
+        due.write(due_cell)
+
+    @on_timer(_WINDOW_END.timer_spec)
+    def at_window_end(self, cell: Any = _STATE, due_cell: Any = _DUE, timer: Any = _WINDOW_END) -> Iterator[Any]:
+        """The watermark has passed a step of event time: a row of every key with an event within reach."""
+        due, emit = Due.read(due_cell), self._plan.definition.emit
+        if due.window_end == NEVER:
+            return
+        state = self._read(cell)
+        code = np.arange(state.keys.num_rows)
+        step = self._shard.tick(state, code, np.full(len(code), due.window_end), WINDOW_END)
+        yield from self._given(step)
+        self._write(cell, step.state)
+        known = state.newest[state.newest != NEVER]
+        reach = max(self._plan.definition.longest, self._plan.endless * self._plan.definition.state_ttl)
+        # As long as an event is within reach; the next event sets it again.
+        going = len(known) and int(known.max()) + reach > due.window_end
+        due.window_end = due.window_end + emit.at_window_end if going else NEVER
+        if going:
+            timer.set(_rounded_up(due.window_end))
+        due.write(due_cell)
+
+    @on_timer(_EXPIRY.timer_spec)
+    def at_expiry(self, cell: Any = _STATE, due_cell: Any = _DUE, timer: Any = _EXPIRY) -> Iterator[Any]:
+        """The watermark has left the last event of a key behind by `state_ttl`: its last row, and nothing is kept."""
+        due = Due.read(due_cell)
+        if due.expiry == NEVER:
+            return
+        step = self._shard.expire(self._read(cell), due.expiry)
+        yield from self._given(step)
+        due.expiry = NEVER
+        self._set_expiry(step.state, due, timer)
+        self._write(cell, step.state)
+        due.write(due_cell)
+
+    def _set_idle(self, state: ShardState, due: Due, timer: Any) -> None:
+        emit = self._plan.definition.emit
+        touched = state.touched[state.touched != NEVER]
+        if emit.after_idle and len(touched):
+            first = int(touched.min()) + emit.after_idle
+            if first != due.idle:
+                due.idle = first
+                timer.set(Timestamp(micros=first))
+
+    def _set_expiry(self, state: ShardState, due: Due, timer: Any) -> None:
+        last = np.maximum(state.newest, state.deleted)
+        last = last[last != NEVER]
+        if not len(last):
+            return
+        # Up to a sixteenth of the time later: a timer for each key would cost more than it frees.
+        ttl = self._plan.definition.state_ttl
+        step = max(ttl // _EXPIRIES, _SECOND)
+        first = -(-(int(last.min()) + ttl + 1) // step) * step
+        if due.expiry == NEVER or first < due.expiry:
+            due.expiry = first
+            timer.set(_rounded_up(first))
+
+    def _read(self, cell: Any) -> ShardState:
+        content = cell.read()
+        return self._shard.coder.decode(content) if content else self._shard.coder.empty()
+
+    def _write(self, cell: Any, state: ShardState) -> None:
+        if state.keys.num_rows:
+            cell.write(self._shard.coder.encode(state))
+        else:
+            cell.clear()
+
+    def _given(self, step: Step) -> Iterator[pa.RecordBatch]:
+        self._metrics.rows_out.inc(step.rows.num_rows)
+        yield from pieces(step.rows)
+
+
+def _rounded_up(micros: int) -> Timestamp:
+    return Timestamp(micros=-(-micros // _MILLI) * _MILLI)
