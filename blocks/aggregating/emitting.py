@@ -13,6 +13,10 @@ from blocks.shaping.expressions import Runner
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
+EVENT, CONDITION, CORRECTION, DELETION = "event", "condition", "correction", "deletion"
+TIMER, WINDOW_END, IDLE, EXPIRY = "timer", "window_end", "idle", "expiry"
+REASONS = (EVENT, CONDITION, CORRECTION, DELETION, TIMER, WINDOW_END, IDLE, EXPIRY)
+
 
 class Emitter:
     """Makes rows of the plan's output schema; one for each worker.

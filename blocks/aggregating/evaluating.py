@@ -219,6 +219,11 @@ class Folded:
     timeline: Timeline
     counted: Ints | None
 
+    @property
+    def selected(self) -> Flags:
+        """Which places of the timeline have a cell."""
+        return np.ones(len(self.timeline.times), np.bool_) if self.counted is None else np.diff(self.counted) > 0
+
     def places(self, places: Ints) -> Ints:
         """Places in the timeline as places among the cells."""
         return places if self.counted is None else self.counted[places]

@@ -134,17 +134,33 @@ def accept(rows: pa.RecordBatch, keys: Sequence[str]) -> Accepted:
 
 def coded_keys(rows: pa.RecordBatch, keys: Sequence[str]) -> tuple[Ints, Ints]:
     """The number of each row's key, and a row that has it for each."""
-    code = np.zeros(rows.num_rows, np.int64)
-    for name in keys:
-        encoded = rows.column(name).dictionary_encode()
-        more = encoded.indices.to_numpy(zero_copy_only=False)
-        code = code * max(len(encoded.dictionary), 1) + more
-        _, code = np.unique(code, return_inverse=True) if name != keys[0] else (None, code)
-    count = int(code.max(initial=-1)) + 1
-    first = np.zeros(count, np.int64)
+    code = _combined_codes([rows.column(name) for name in keys], rows.num_rows)
+    first = np.zeros(int(code.max(initial=-1)) + 1, np.int64)
     # Backwards, so that the first row of each key is the one that stays.
     first[code[::-1]] = np.arange(len(code))[::-1]
     return code, first
+
+
+def codes_of_keys(known: pa.RecordBatch, keys: pa.RecordBatch) -> Ints:
+    """For each key its row among the known ones; their number where it is none of them."""
+    count = known.num_rows
+    pairs = zip(known.columns, keys.columns, strict=True)
+    both = [pa.concat_arrays([one, other.cast(one.type)]) for one, other in pairs]
+    code = _combined_codes(both, count + keys.num_rows)
+    places = np.full(int(code.max(initial=-1)) + 1, count, np.int64)
+    places[code[:count]] = np.arange(count)
+    return places[code[count:]]
+
+
+def _combined_codes(columns: Sequence[pa.Array], count: int) -> Ints:
+    """Numbers from 0 on, the same where all columns are."""
+    code = np.zeros(count, np.int64)
+    for place, column in enumerate(columns):
+        encoded = column.dictionary_encode()
+        code = code * max(len(encoded.dictionary), 1) + encoded.indices.to_numpy(zero_copy_only=False)
+        if place:
+            code = np.unique(code, return_inverse=True)[1]
+    return code
 
 
 def by_time(code: Ints, times: Ints) -> Ints:

@@ -12,7 +12,7 @@ from apache_beam.metrics import Metrics
 
 from blocks.aggregating.emitting import Emitter, chunks, reasons_of, truncated_names
 from blocks.aggregating.evaluating import Evaluation
-from blocks.aggregating.events import Accepted, Events, accept
+from blocks.aggregating.events import Accepted, Events, accept, codes_of_keys
 from blocks.aggregating.plan import Plan
 from blocks.aggregating.refusing import RefusedEvents
 from blocks.aggregating.spreading import rejected
@@ -184,16 +184,3 @@ class AtMoments(_OfShard):
         self._metrics.rows_out.inc(rows.num_rows)
         for piece in pieces(rows):
             yield beam.window.TimestampedValue(piece, to_beam(pa.scalar(int(moments.min()), pa.timestamp("us", "UTC"))))
-
-
-def codes_of_keys(known: pa.RecordBatch, keys: pa.RecordBatch) -> Ints:
-    """For each key its row among the known ones; their number where it is none of them."""
-    count = known.num_rows
-    code = np.zeros(count + keys.num_rows, np.int64)
-    for one, other in zip(known.columns, keys.columns, strict=True):
-        encoded = pa.concat_arrays([one, other.cast(one.type)]).dictionary_encode()
-        code = code * max(len(encoded.dictionary), 1) + encoded.indices.to_numpy(zero_copy_only=False)
-        code = np.unique(code, return_inverse=True)[1]
-    places = np.full(int(code.max(initial=-1)) + 1, count, np.int64)
-    places[code[:count]] = np.arange(count)
-    return places[code[count:]]

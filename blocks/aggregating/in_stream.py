@@ -21,10 +21,11 @@ from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
 
+from blocks.aggregating.emitting import IDLE, TIMER, WINDOW_END
 from blocks.aggregating.events import NEVER
 from blocks.aggregating.plan import Plan
 from blocks.aggregating.refusing import RefusedEvents
-from blocks.aggregating.shard import IDLE, TIMER, WINDOW_END, Shard, Step
+from blocks.aggregating.shard import Shard, Step
 from blocks.aggregating.shard_state import ShardState
 from blocks.aggregating.spreading import rejected
 from blocks.core.block import StepMetrics, pieces

@@ -255,3 +255,8 @@ def _tile_schema(plan: Plan, numbers: list[int]) -> pa.Schema:
         for number in numbers
     ]
     return pa.schema([pa.field(CODE, pa.int64(), False), pa.field(START, pa.int64(), False), *cells])
+
+
+def less(moments: Ints, micros: int) -> Ints:
+    """Moments less a time; what is the least number stays it."""
+    return np.where(moments == NEVER, NEVER, np.where(moments == NEVER, 0, moments) - micros)

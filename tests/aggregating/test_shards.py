@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from blocks.aggregating import shard as shard_module
 from blocks.aggregating.exact import hyperloglog
 from blocks.aggregating.plan import Plan
-from blocks.aggregating.shard import Shard, StateEvaluation, Step
+from blocks.aggregating.shard import Shard, Step
 from blocks.aggregating.shard_state import StateCoder
+from blocks.aggregating.state_evaluation import StateEvaluation
+from blocks.aggregating.tiling import Tiler
 from tests.aggregating.event_cases import SECOND, accepted_of, events_of, features, plan_of, projected_of, shown
 from tests.oracles.aggregation import Event, value
 
@@ -147,13 +149,13 @@ EACH = list(range(len(STREAM)))
 
 def test_a_tile_boundary_that_is_one_off_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     check(COUNT, STREAM, False, EACH)
-    right = Shard._grown
+    right = Tiler.grown
 
-    def shifted(self: Shard, tiles: Any, events: Any, hop: int) -> Any:
+    def shifted(self: Tiler, tiles: Any, events: Any, hop: int) -> Any:
         grown = right(self, tiles, events, hop)
         return type(grown)(grown.code, grown.times - hop, grown.cells)
 
-    monkeypatch.setattr(Shard, "_grown", shifted)
+    monkeypatch.setattr(Tiler, "grown", shifted)
     with pytest.raises(AssertionError):
         check(COUNT, STREAM, False, EACH)
 

@@ -1,0 +1,122 @@
+"""Events of a stream become tiles when nothing can meet them one by one any more, and old tiles go."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from blocks.aggregating.evaluating import fold
+from blocks.aggregating.events import KNOWN, TIME, Events, by_time
+from blocks.aggregating.ops.entries import changes
+from blocks.aggregating.plan import Plan
+from blocks.aggregating.shard_state import ALL_TIME, ShardState, Tiles, less
+from blocks.aggregating.state_evaluation import events_of
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+class Tiler:
+    """Makes and forgets tiles.
+
+    Args:
+      plan: of the features.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        features = [one.feature for one in plan.outputs if one.aggregate >= 0]
+        windows: dict[int, int] = {}
+        for one in features:
+            if one.window is not None:
+                windows[one.hop] = max(windows.get(one.hop, 0), one.window)
+        self._windows = windows
+        self._exact = [one for one in plan.outputs if one.aggregate >= 0 and one.feature.max_events is not None]
+
+    def __call__(self, state: ShardState) -> ShardState:
+        """Events that no late event and no moment can meet any more become tiles, and old tiles go."""
+        times = state.recent.column(TIME).to_numpy()
+        boundary = np.maximum(less(state.newest, self._plan.definition.lateness), state.boundary)
+        if KNOWN in state.recent.schema.names:
+            known = state.recent.column(KNOWN).to_numpy()
+            hidden = ~state.tiled & (known >= boundary[state.recent_code])
+            first = np.full(len(boundary), np.iinfo(np.int64).max)
+            np.minimum.at(first, state.recent_code[hidden], times[hidden])
+            boundary = np.maximum(np.minimum(boundary, first), state.boundary)
+        ripe = ~state.tiled & (times < boundary[state.recent_code])
+        tiles = dict(state.tiles)
+        if ripe.any():
+            events = events_of(state, np.flatnonzero(ripe))
+            for hop, one in state.tiles.items():
+                tiles[hop] = self.grown(one, events, hop)
+        oldest = less(state.newest, self._plan.definition.lateness)
+        for hop, one in tiles.items():
+            if hop != ALL_TIME:
+                edge = less(oldest, self._windows[hop])[one.code]
+                tiles[hop] = one.take(one.times >= edge - edge % hop)
+        tiled = state.tiled | ripe
+        kept = ~tiled | self._needed(state, tiled, oldest)
+        places = pa.array(np.flatnonzero(kept))
+        return replace(
+            state,
+            boundary=boundary,
+            tiles=tiles,
+            recent=state.recent.take(places),
+            recent_code=state.recent_code[kept],
+            tiled=tiled[kept],
+        )
+
+    def grown(self, tiles: Tiles, events: Events, hop: int) -> Tiles:
+        """Tiles with more events."""
+        old = len(tiles.code)
+        times = events.times if hop == ALL_TIME else events.times - events.times % hop
+        code, times = np.concatenate([tiles.code, events.code]), np.concatenate([tiles.times, times])
+        order = by_time(code, times)
+        if hop == ALL_TIME:
+            # What lies before a gap will not be asked for.
+            new = changes(code[order])
+            gap = ~new & (np.diff(times[order], prepend=0) > self._plan.definition.state_ttl)
+            last = np.zeros(int(code.max()) + 1, np.int64)
+            np.maximum.at(last, code[order], np.where(gap, np.arange(len(order)), 0))
+            order = order[np.arange(len(order)) >= last[code[order]]]
+            firsts = changes(code[order])
+        else:
+            firsts = changes(code[order], times[order])
+        tile = np.empty(len(code), np.int64)
+        tile[:] = -1
+        tile[order] = np.cumsum(firsts) - 1
+        count = int(firsts.sum())
+        cells = {}
+        for number, cell in tiles.cells.items():
+            operation = self._plan.aggregates[number].operation
+            folded = fold(events, self._plan.aggregates[number])
+            single = folded.cells
+            # Cells of events lie where the events do that the aggregate counts.
+            owner = np.concatenate([tile[:old], tile[old:][folded.selected]])
+            sort = np.argsort(owner, kind="stable")
+            sort = sort[owner[sort] >= 0]
+            offsets = np.searchsorted(owner[sort], np.arange(count + 1))
+            cells[number] = operation.merge(pa.concat_batches([cell, single]).take(pa.array(sort)), offsets)
+        ends = np.flatnonzero(np.append(firsts[1:], True)) if count else np.zeros(0, np.int64)
+        return Tiles(code[order][ends], times[order][ends], cells)
+
+    def _needed(self, state: ShardState, tiled: Flags, oldest: Ints) -> Flags:
+        """Which of the tiled events a feature with a hop of 0 may still need."""
+        found = np.zeros(len(tiled), np.bool_)
+        if not self._exact or not tiled.any():
+            return found
+        times = state.recent.column(TIME).to_numpy()
+        events = events_of(state, np.arange(len(tiled)))
+        for output in self._exact:
+            feature = output.feature
+            assert feature.window is not None
+            assert feature.max_events is not None
+            folded = fold(events, self._plan.aggregates[output.aggregate])
+            some = np.flatnonzero(tiled & folded.selected & (times >= less(oldest, feature.window)[state.recent_code]))
+            # The newest of each key, counted from the end.
+            code = state.recent_code[some]
+            rank = np.searchsorted(code, code, side="right") - 1 - np.arange(len(code))
+            # One more, which tells that something is left out.
+            found[some[rank <= feature.max_events]] = True
+        return found
