@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from blocks.aggregating.ops.codes import plain
+from blocks.shaping.key_hash import mix
 
 Words = npt.NDArray[np.uint64]
 
@@ -90,10 +91,4 @@ def _of_bytes(values: pa.Array, state: Words) -> Words:
 
 
 def _mixed(state: Words, word: Words) -> Words:
-    return _mix(state ^ _mix(word + _INCREMENT))
-
-
-def _mix(words: Words) -> Words:
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))
+    return mix(state ^ mix(word + _INCREMENT))

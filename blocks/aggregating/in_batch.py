@@ -10,14 +10,14 @@ import numpy.typing as npt
 import pyarrow as pa
 from apache_beam.metrics import Metrics
 
-from blocks.aggregating.emitting import Emitter, chunks, reasons_of, truncated_names
+from blocks.aggregating.emitting import CONDITION, EVENT, WINDOW_END, Emitter, chunks, reasons_of, truncated_names
 from blocks.aggregating.evaluating import Evaluation
 from blocks.aggregating.events import Accepted, Events, accept, codes_of_keys
+from blocks.aggregating.ops.entries import changes
 from blocks.aggregating.plan import Plan
 from blocks.aggregating.refusing import RefusedEvents
-from blocks.aggregating.spreading import rejected
 from blocks.core.batch_type import BatchCoder
-from blocks.core.block import StepMetrics, pieces
+from blocks.core.block import StepMetrics, pieces, rejects_out
 from blocks.core.rejects import Reject, RejectSettings
 from blocks.core.times import earliest, to_beam
 
@@ -39,7 +39,7 @@ class Grid:
     every: int
 
 
-class _OfShard(beam.DoFn):
+class OfShard(beam.DoFn):
     """What the batch steps share: the events of a shard, accepted, with rejects for those in conflict."""
 
     def __init__(self, plan: Plan, block: str, version: str, settings: RejectSettings | None) -> None:
@@ -68,39 +68,36 @@ class _OfShard(beam.DoFn):
             yield piece if at is None else beam.window.TimestampedValue(piece, at)
 
 
-class AtEvents(_OfShard):
+class AtEvents(OfShard):
     """A row for each accepted event, or for each after which the condition is true."""
 
     def process(self, group: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Any]:
         """Gives the rows, and the rejects."""
         accepted, rejects = self._accepted(group[1])
-        yield from rejected(rejects, self._settings, self._metrics)
+        yield from rejects_out(rejects, self._metrics, stops=self._settings is None)
         events = accepted.events
-        moments = np.unique(np.stack([events.code, events.times + 1]), axis=1) if len(events) else _NO_PAIRS
+        distinct = np.flatnonzero(changes(events.code, events.times))
         emission = self._plan.definition.emit
         features = Evaluation(self._plan, events)
-        for part in chunks(moments.shape[1]):
-            code, as_of = moments[0, part], moments[1, part]
+        for part in chunks(len(distinct)):
+            code, as_of = events.code[distinct[part]], events.times[distinct[part]] + 1
             values = features.at(code, as_of)
-            rows = self._emit.rows(events.keys.take(pa.array(code)), as_of, values, reasons_of("event", len(code)))
+            rows = self._emit.rows(events.keys.take(pa.array(code)), as_of, values, reasons_of(EVENT, len(code)))
             if emission.on_condition:
                 rows = _with_reasons(rows, self._emit.holds(rows), emission.on_event)
             yield from self._rows(rows, "as_of")
 
 
-_NO_PAIRS = np.zeros((2, 0), np.int64)
-
-
 def _with_reasons(rows: pa.RecordBatch, holds: npt.NDArray[np.bool_], all_events: bool) -> pa.RecordBatch:
     if not all_events:
         rows, holds = rows.take(pa.array(np.flatnonzero(holds))), holds[holds]
-    reasons = pa.DictionaryArray.from_arrays(pa.array(holds.astype(np.int8)), pa.array(["event", "condition"]))
+    reasons = pa.DictionaryArray.from_arrays(pa.array(holds.astype(np.int8)), pa.array([EVENT, CONDITION]))
     return rows.set_column(
         rows.schema.get_field_index("reason"), rows.schema.field("reason"), reasons.cast(pa.string())
     )
 
 
-class AtSteps(_OfShard):
+class AtSteps(OfShard):
     """A row for each key at each step of a range at which an event is within its windows."""
 
     def __init__(self, plan: Plan, block: str, version: str, settings: RejectSettings | None, grid: Grid) -> None:
@@ -110,13 +107,13 @@ class AtSteps(_OfShard):
     def process(self, group: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Any]:
         """Gives the rows, and the rejects."""
         accepted, rejects = self._accepted(group[1])
-        yield from rejected(rejects, self._settings, self._metrics)
+        yield from rejects_out(rejects, self._metrics, stops=self._settings is None)
         events = accepted.events
         features = Evaluation(self._plan, events)
         for code, as_of in steps(events, self._plan, self._grid):
             values = features.at(code, as_of)
             keys = events.keys.take(pa.array(code))
-            rows = self._emit.rows(keys, as_of, values, reasons_of("window_end", len(code)))
+            rows = self._emit.rows(keys, as_of, values, reasons_of(WINDOW_END, len(code)))
             yield from self._rows(rows.filter(pa.array(values.seen)), "as_of")
 
 
@@ -142,7 +139,7 @@ def steps(events: Events, plan: Plan, grid: Grid) -> Iterator[tuple[Ints, Ints]]
         yield events.code[event], (first[event] + place - total[event]) * every + origin
 
 
-class AtMoments(_OfShard):
+class AtMoments(OfShard):
     """The rows of a spine with the features as of their time."""
 
     def __init__(
@@ -163,7 +160,7 @@ class AtMoments(_OfShard):
         """Gives the rows, and the rejects."""
         events = (self._events_coder.decode(content) for asked, content in group[1] if not asked)
         accepted, rejects = self._accepted(events)
-        yield from rejected(rejects, self._settings, self._metrics)
+        yield from rejects_out(rejects, self._metrics, stops=self._settings is None)
         features = Evaluation(self._plan, accepted.events)
         # The group is read once more, so that the moments are not held.
         for asked, content in group[1]:

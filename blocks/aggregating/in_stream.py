@@ -27,8 +27,7 @@ from blocks.aggregating.plan import Plan
 from blocks.aggregating.refusing import RefusedEvents
 from blocks.aggregating.shard import Shard, Step
 from blocks.aggregating.shard_state import ShardState
-from blocks.aggregating.spreading import rejected
-from blocks.core.block import StepMetrics, pieces
+from blocks.core.block import StepMetrics, pieces, rejects_out
 from blocks.core.rejects import RejectSettings
 
 Clock = Callable[[], int]
@@ -111,7 +110,8 @@ class StreamFeatures(beam.DoFn):
         self._duplicates.inc(step.duplicates)
         self._deleted.inc(step.deleted)
         for one in step.refused:
-            yield from rejected(self._refused(one.rows, one.code, one.message), self._settings, self._metrics)
+            rejects = self._refused(one.rows, one.code, one.message)
+            yield from rejects_out(rejects, self._metrics, stops=self._settings is None)
         yield from self._given(step)
         emit, state = self._plan.definition.emit, step.state
         if emit.every and due.every == NEVER:

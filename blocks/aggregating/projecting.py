@@ -16,7 +16,7 @@ from blocks.core.times import micros
 from blocks.core.wire import take
 from blocks.shaping.expressions import Runner
 from blocks.shaping.failed_rows import failed_rows
-from blocks.shaping.first_rows import identities
+from blocks.shaping.first_rows import any_null, identities
 
 Flags = npt.NDArray[np.bool_]
 
@@ -92,7 +92,7 @@ def without_nulls(
     batch: pa.RecordBatch, columns: list[str], code: str, message: str, maker: RejectMaker, rejects: list[Reject]
 ) -> pa.RecordBatch:
     """The rows that have a value in all of some columns; `rejects` grows by the others."""
-    return _without(batch, _nulls(batch, columns), code, message, ", ".join(columns), maker, rejects)
+    return _without(batch, any_null(batch, columns), code, message, ", ".join(columns), maker, rejects)
 
 
 def _without(
@@ -139,15 +139,6 @@ def _bytes(words: npt.NDArray[np.uint64], width: int) -> pa.Array:
     count = len(words)
     offsets = pa.py_buffer(np.arange(0, width * (count + 1), width, dtype=np.int64))
     return pa.LargeBinaryArray.from_buffers(pa.large_binary(), count, [None, offsets, pa.py_buffer(words.tobytes())])
-
-
-def _nulls(batch: pa.RecordBatch, names: list[str]) -> Flags:
-    found = np.zeros(batch.num_rows, np.bool_)
-    for name in names:
-        column = batch.column(name)
-        if column.null_count:
-            found |= column.is_null().to_numpy(zero_copy_only=False)
-    return found
 
 
 def _as(column: pa.Array, data_type: pa.DataType) -> pa.Array:

@@ -1,6 +1,5 @@
 """Events, and moments that are asked for, on their way to the shard of their key."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,10 +12,10 @@ from blocks.aggregating.hashing import hashes_of
 from blocks.aggregating.plan import Plan
 from blocks.aggregating.projecting import Projector, without_nulls
 from blocks.core.batch_type import BatchCoder
-from blocks.core.block import StepMetrics, pieces, stamped
+from blocks.core.block import StepMetrics, rejects_out, stamped
 from blocks.core.reject_records import RejectMaker
-from blocks.core.rejects import REJECTS_TAG, Reject, RejectSettings, reject_batch, stop_at
-from blocks.core.wire import take
+from blocks.core.rejects import Reject, RejectSettings
+from blocks.shaping.sharding import by_shard
 
 Ints = npt.NDArray[np.int64]
 
@@ -39,8 +38,8 @@ class SpreadEvents(beam.DoFn):
         """Gives the rows, and the rejects."""
         self._metrics.rows_in.inc(batch.num_rows)
         rows, rejects = self._project(batch)
-        yield from rejected(rejects, self._settings, self._metrics)
-        for shard, part in parts_of(rows, shards_of(rows, self._plan.keys, self._shards)):
+        yield from rejects_out(rejects, self._metrics, stops=self._settings is None)
+        for shard, _, part in by_shard(rows, shards_of(rows, self._plan.keys, self._shards)):
             yield stamped((shard, part), timestamp, window)
 
 
@@ -86,35 +85,12 @@ class SpreadMoments(beam.DoFn):
             ("null_key", "a column of the key is null", key),
         ):
             batch = without_nulls(batch, columns, code, message, self._maker, rejects)
-        yield from rejected(rejects, self._settings, self._metrics)
+        yield from rejects_out(rejects, self._metrics, stops=self._settings is None)
         # As the events have it, for the hash follows the type.
         keys = [batch.column(plan.columns[name]).cast(plan.projected.field(name).type) for name in plan.keys]
         numbers = shards_of(pa.RecordBatch.from_arrays(keys, names=list(plan.keys)), plan.keys, self._shards)
-        for shard, part in parts_of(batch, numbers):
+        for shard, _, part in by_shard(batch, numbers):
             yield shard, (True, self._coder.encode(part))
-
-
-def rejected(rejects: list[Reject], settings: RejectSettings | None, metrics: StepMetrics) -> Iterator[Any]:
-    """Rejects on their way out, or the end of the pipeline."""
-    if not rejects:
-        return
-    if settings is None:
-        stop_at(rejects[0])
-    metrics.rows_rejected.inc(len(rejects))
-    for piece in pieces(reject_batch(rejects)):
-        yield beam.pvalue.TaggedOutput(REJECTS_TAG, piece)
-
-
-def parts_of(rows: pa.RecordBatch, numbers: Ints) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The rows of each shard, in their order; `numbers` has the shard of each row."""
-    if not rows.num_rows:
-        return
-    order = np.argsort(numbers, kind="stable")
-    rows, numbers = take(rows, pa.array(order)), numbers[order]
-    starts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist()]
-    for start, stop in itertools.pairwise([*starts, rows.num_rows]):
-        # A slice: the coder writes no more than its rows.
-        yield int(numbers[start]), rows.slice(start, stop - start)
 
 
 def shards_of(rows: pa.RecordBatch, keys: Sequence[str], shards: int) -> Ints:

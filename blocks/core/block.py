@@ -128,11 +128,7 @@ class _BatchDoFn(beam.DoFn):
         if not isinstance(outcome, Outcome):
             outcome = Outcome(outcome)
         if outcome.rejects:
-            if self._stops:
-                stop_at(outcome.rejects[0])
-            self._metrics.rows_rejected.inc(len(outcome.rejects))
-            for piece in pieces(reject_batch(outcome.rejects)):
-                yield beam.pvalue.TaggedOutput(REJECTS_TAG, piece)
+            yield from rejects_out(outcome.rejects, self._metrics, stops=self._stops)
         for part in map(self._declared, self._produced(outcome.rows)):
             self._metrics.rows_out.inc(part.num_rows)
             for piece in pieces(part):
@@ -171,6 +167,26 @@ class _BatchDoFn(beam.DoFn):
             )
         # Labels below the top level are part of the columns' own types.
         return batch.cast(self._output)
+
+
+def rejects_out(rejects: list[Reject], metrics: StepMetrics, *, stops: bool) -> Iterator[Any]:
+    """Rejects on their way out of a step: counted, in batches, tagged.
+
+    Args:
+      rejects: of the step; nothing happens where there are none.
+      metrics: of the step.
+      stops: whether the first of them ends the pipeline, because nobody takes them.
+
+    Raises:
+      RejectedRecordError: the first one, if it `stops`.
+    """
+    if not rejects:
+        return
+    if stops:
+        stop_at(rejects[0])
+    metrics.rows_rejected.inc(len(rejects))
+    for piece in pieces(reject_batch(rejects)):
+        yield beam.pvalue.TaggedOutput(REJECTS_TAG, piece)
 
 
 def stamped(value: Any, timestamp: Timestamp, window: Any) -> WindowedValue:

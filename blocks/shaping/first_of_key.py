@@ -8,12 +8,10 @@ give the same rows:
 - *state*, for everything else: `blocks.shaping.waiting_rows`.
 """
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
 from apache_beam.transforms.trigger import DefaultTrigger
 from apache_beam.transforms.window import GlobalWindows, NonMergingWindowFn
@@ -26,10 +24,18 @@ from blocks.core.errors import ColumnError, ConfigError, all_problems
 from blocks.core.policy import Policy, PolicySource, check_destination, read_policy
 from blocks.core.rejects import REJECT_SCHEMA, REJECTS_TAG, RejectSettings
 from blocks.core.times import check_event_time, earliest
-from blocks.core.wire import take
 from blocks.shaping.columns import missing_columns
 from blocks.shaping.first_options import DUPLICATES_TAG, FirstOptions, RowOutput
-from blocks.shaping.first_rows import digests_of, first_rows, key_problems, shards_of, split_rows, type_problems
+from blocks.shaping.first_rows import (
+    any_null,
+    digests_of,
+    first_rows,
+    key_problems,
+    shards_of,
+    split_rows,
+    type_problems,
+)
+from blocks.shaping.sharding import by_shard
 from blocks.shaping.waiting_rows import WaitForTime
 
 DAY = 86_400_000_000
@@ -164,34 +170,19 @@ class _Spread(beam.DoFn):
         options = self._options
         self._out.metrics.rows_in.inc(batch.num_rows)
         if options.event_time is not None:
-            batch, timeless = split_rows(batch, _nulls(batch, [options.event_time]))
+            batch, timeless = split_rows(batch, any_null(batch, [options.event_time]))
             yield from self._out.rejected(timeless, "bad_event_time", "the event time is null")
         if options.null_keys == "distinct":
-            batch, apart = split_rows(batch, _nulls(batch, options.columns))
+            batch, apart = split_rows(batch, any_null(batch, options.columns))
             for piece in self._out.rows(apart, timestamp, window):
                 yield beam.pvalue.TaggedOutput("apart", piece)
         if not batch.num_rows:
             return
         digests = options.digests(batch)
-        numbers = shards_of(digests, options.shards)
-        order = np.argsort(numbers, kind="stable")
-        batch, digests, numbers = take(batch, pa.array(order)), digests[order], numbers[order]
-        starts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist()]
-        for start, stop in itertools.pairwise([*starts, batch.num_rows]):
-            # A slice: the coder writes no more than its rows.
-            part = batch.slice(start, stop - start)
+        for shard, places, part in by_shard(batch, shards_of(digests, options.shards)):
             at = earliest(part, options.event_time)
-            content = (int(numbers[start]), (part, digests[start:stop].tobytes()))
+            content = (shard, (part, digests[places].tobytes()))
             yield stamped(content, timestamp if at is None else at, window)
-
-
-def _nulls(batch: pa.RecordBatch, names: Sequence[str]) -> Any:
-    found = np.zeros(batch.num_rows, np.bool_)
-    for name in names:
-        column = batch.column(name)
-        if column.null_count:
-            found |= column.is_null().to_numpy(zero_copy_only=False)
-    return found
 
 
 class _FirstOfGroup(beam.DoFn):

@@ -8,9 +8,9 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.metrics import Metrics
 
-from blocks.core.block import StepMetrics, pieces, stamped
+from blocks.core.block import StepMetrics, pieces, rejects_out, stamped
 from blocks.core.reject_records import RejectMaker, records_of
-from blocks.core.rejects import REJECTS_TAG, Reject, RejectSettings, reject_batch, stop_at
+from blocks.core.rejects import Reject, RejectSettings
 from blocks.core.times import earliest
 from blocks.shaping.first_rows import Digests, identities
 
@@ -81,8 +81,4 @@ class RowOutput:
             self._maker.make(code, message, field_path=self._options.event_time or "", record=row)
             for row in records_of(batch)
         ]
-        if self._options.settings is None:
-            stop_at(rejects[0])
-        self.metrics.rows_rejected.inc(len(rejects))
-        for piece in pieces(reject_batch(rejects)):
-            yield beam.pvalue.TaggedOutput(REJECTS_TAG, piece)
+        yield from rejects_out(rejects, self.metrics, stops=self._options.settings is None)

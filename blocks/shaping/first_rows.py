@@ -40,11 +40,11 @@ def identities(batch: pa.RecordBatch, columns: Sequence[str]) -> Digests:
       batch: any rows.
       columns: names of columns that hold single values.
     """
-    return _digests([_one_form(batch.column(name)) for name in columns], batch.num_rows, _IDENTITY)
+    return _digests([one_form(batch.column(name)) for name in columns], batch.num_rows, _IDENTITY)
 
 
-def _one_form(column: pa.Array) -> pa.Array:
-    """Floating point in one form a value."""
+def one_form(column: pa.Array) -> pa.Array:
+    """Floating point in one form a value: -0 as 0, one NaN; everything else as it is. Half precision as single."""
     if not pat.is_floating(column.type):
         return column
     if pat.is_float16(column.type):
@@ -129,6 +129,16 @@ def split_rows(batch: pa.RecordBatch, marked: Rows) -> tuple[pa.RecordBatch, pa.
     if not marked.any():
         return batch, batch.slice(0, 0)
     return take(batch, pa.array(np.flatnonzero(~marked))), take(batch, pa.array(np.flatnonzero(marked)))
+
+
+def any_null(batch: pa.RecordBatch, names: Sequence[str]) -> Rows:
+    """Which rows have no value in one of some columns."""
+    found = np.zeros(batch.num_rows, np.bool_)
+    for name in names:
+        column = batch.column(name)
+        if column.null_count:
+            found |= column.is_null().to_numpy(zero_copy_only=False)
+    return found
 
 
 def _repeated(heads: list[npt.NDArray[np.uint64]]) -> npt.NDArray[np.uint64]:

@@ -94,7 +94,7 @@ def key_hash(names: Sequence[str], purpose: str, salt: str) -> Callable[[pa.Reco
         state = np.repeat(start, batch.num_rows)
         for name in names:
             # Twice: one round of the finalizer is a little weak against states that differ in few bits.
-            state = _mix(_mix(state ^ hash_column(batch.column(name))))
+            state = mix(mix(state ^ hash_column(batch.column(name))))
         return state
 
     return hashes
@@ -107,13 +107,13 @@ def hash_column(column: pa.Array) -> Words:
     assert kind is not None
     name, words_of = kind
     if column.null_count == 0:
-        return _mix(words_of(column) + _kind_word(name))
+        return mix(words_of(column) + _kind_word(name))
     missing = column.is_null().to_numpy(zero_copy_only=False)
     if column.null_count == len(column):
-        return np.where(missing, _mix(_kind_word("null")), np.uint64(0))
+        return np.where(missing, mix(_kind_word("null")), np.uint64(0))
     # Only values that are there have a word: dropping nulls keeps Arrow's fill values out of the hash.
-    found = np.repeat(_mix(_kind_word("null")), len(column))
-    found[~missing] = _mix(words_of(column.drop_null()) + _kind_word(name))
+    found = np.repeat(mix(_kind_word("null")), len(column))
+    found[~missing] = mix(words_of(column.drop_null()) + _kind_word(name))
     return found
 
 
@@ -143,7 +143,7 @@ def _kind_word(name: str) -> Words:
     return np.frombuffer(digest, "<u8").astype(np.uint64)
 
 
-def _mix(words: Words) -> Words:
+def mix(words: Words) -> Words:
     """The finalizer of SplitMix64; numpy's arithmetic on arrays of 64 bits wraps around."""
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -173,7 +173,7 @@ def _instants(array: pa.Array) -> Words:
     # Nanoseconds since 1970 do not fit 64 bits for every instant that coarser units hold.
     per_second = _PER_SECOND[array.type.unit]
     seconds, rest = np.divmod(_stored(array), per_second)
-    return _mix(seconds.view(np.uint64)) + (rest * (10**9 // per_second)).view(np.uint64)
+    return mix(seconds.view(np.uint64)) + (rest * (10**9 // per_second)).view(np.uint64)
 
 
 def _digests(person: bytes, form: Callable[[Any], bytes]) -> Callable[[pa.Array], Words]:

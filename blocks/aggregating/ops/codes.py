@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from blocks.aggregating.ops.operation import Ints
+from blocks.shaping.first_rows import one_form
 
 _FLIP = np.int64(0x7FFFFFFFFFFFFFFF)
 
@@ -35,12 +36,9 @@ def _is_text(column: pa.DataType) -> bool:
 
 def plain(values: pa.Array) -> pa.Array:
     """Floating point in one form a value: -0 as 0, one NaN; everything else as it is."""
-    if not pat.is_floating(values.type):
-        return values
     if pat.is_float16(values.type):
-        return pa.array(plain(values.cast(pa.float32())).to_numpy(zero_copy_only=False).astype(np.float16))
-    same = pc.add(values, pa.scalar(0, values.type))
-    return pc.if_else(pc.is_nan(values), pa.scalar(float("nan"), values.type), same)
+        return pa.array(one_form(values).to_numpy(zero_copy_only=False).astype(np.float16))
+    return one_form(values)
 
 
 def codes_of(values: pa.Array) -> Ints:
