@@ -14,7 +14,7 @@ import pyarrow.types as pat
 
 from blocks.catalog.model import Added, Entry, Need
 from blocks.core import labels
-from blocks.core.errors import Problem, unknown_column
+from blocks.core.errors import ConfigError, Problem, unknown_column
 from blocks.core.policy import NO_POLICY, Policy, refusals
 from blocks.core.schema import schema_of_option
 
@@ -82,6 +82,11 @@ def _needed(need: Need, config: Mapping[str, Any]) -> list[str]:
 
         given = config.get(need.option)
         return [] if given is None else columns_of_features(given)
+    if need.form == "sessions":
+        from blocks.aggregating.sessions.flowing import columns_named as columns_of_sessions
+
+        given = config.get(need.option)
+        return [] if given is None else columns_of_sessions(given)
     return _names(need.form, config.get(need.option))
 
 
@@ -113,13 +118,17 @@ def _place(need: Need, value: Any, name: str) -> str:
     return need.option + next((place for place, part in parts if name in _names(need.form, part)), "")
 
 
-def flow(entry: Entry, config: Mapping[str, Any], inputs: Sequence[Sequence[str]]) -> Flow:
+def flow(entry: Entry, config: Mapping[str, Any], inputs: Sequence[Sequence[str]], names: Sequence[str] = ()) -> Flow:
     """The columns of the output.
 
     Args:
       entry: of the block.
       config: as in a snippet: plain values.
       inputs: column names of each input; none for a block that begins a pipeline.
+      names: of the inputs, where the block knows several by name.
+
+    Raises:
+      ConfigError: several inputs without names, for a block that tells them apart by name.
     """
     gives = entry.columns.gives
     changes = gives.labels == "masked"
@@ -137,7 +146,11 @@ def flow(entry: Entry, config: Mapping[str, Any], inputs: Sequence[Sequence[str]
         told = sources_of(str(config.get(str(gives.query)) or ""), config, inputs)
         found = {name: Origin(how, sources) for name, (how, sources) in told.items()}
     elif gives.columns == "features":
-        found = _features(config.get(str(gives.features)), list((inputs or ((),))[0]))
+        found = _features(config.get(str(gives.features)), inputs, names)
+    elif gives.columns == "partials":
+        found = _partials(config.get(str(gives.features)), list((inputs or ((),))[0]))
+    elif gives.columns == "sessions":
+        found = _sessions(config.get(str(gives.sessions)), list((inputs or ((),))[0]))
     elif gives.columns != "none":
         found = _kept(entry, config, inputs if gives.columns == "union" else inputs[:1])
     for added in gives.added:
@@ -145,8 +158,31 @@ def flow(entry: Entry, config: Mapping[str, Any], inputs: Sequence[Sequence[str]
     return Flow(found, parts, changes)
 
 
-def _features(given: Any, columns: list[str]) -> dict[str, Origin]:
-    from blocks.aggregating.flowing import sources_of
+def _features(given: Any, inputs: Sequence[Sequence[str]], names: Sequence[str]) -> dict[str, Origin]:
+    from blocks.aggregating.flowing import added_to_moments, sources_of
+
+    if len(inputs) > 1 and len(names) < len(inputs):
+        raise ConfigError(f"{len(inputs)} inputs", where="AggregateEvents", fix="say which is which")
+    events = names.index("events") if "events" in names else 0
+    columns = list(inputs[events]) if inputs else []
+    told = {} if given is None else sources_of(given, columns)
+    found: dict[str, Origin] = {}
+    if "as_of" in names:
+        moments = names.index("as_of")
+        found = {name: Origin("kept", ((moments, name),)) for name in inputs[moments]}
+        told = added_to_moments(told, given)
+    return found | {name: Origin(how, tuple((events, one) for one in of)) for name, (how, of) in told.items()}
+
+
+def _partials(given: Any, columns: list[str]) -> dict[str, Origin]:
+    from blocks.aggregating.flowing import partials_of
+
+    told = {} if given is None else partials_of(given, columns)
+    return {name: Origin(how, tuple((0, one) for one in of)) for name, (how, of) in told.items()}
+
+
+def _sessions(given: Any, columns: list[str]) -> dict[str, Origin]:
+    from blocks.aggregating.sessions.flowing import sources_of
 
     told = {} if given is None else sources_of(given, columns)
     return {name: Origin(how, tuple((0, one) for one in sources)) for name, (how, sources) in told.items()}

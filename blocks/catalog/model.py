@@ -40,7 +40,7 @@ class Need(_Part):
       option: whose value names them.
       form: how it does: `names` (one or a list), `keys` or `values` of a mapping, `expression` (SQL), `expressions` (a
         mapping to SQL), `expectations` (of CheckRows), `transforms` (`day(at)`), `paths` (`items[].sku`),
-        `query` (SQL over the inputs), `features` (a definition of aggregations).
+        `query` (SQL over the inputs), `features` (a definition of aggregations), `sessions` (one of sessions).
       types: kinds of which their type must be; empty for any.
       masked: method with which they must be masked; empty where that does not matter.
     """
@@ -57,6 +57,7 @@ class Need(_Part):
         "paths",
         "query",
         "features",
+        "sessions",
     ] = "names"
     types: tuple[Literal["text", "number", "time", "boolean", "binary", "list", "struct", "map"], ...] = ()
     masked: str = ""
@@ -97,11 +98,12 @@ class Gives(_Part):
 
     Attributes:
       columns: where they come from: those of the `input`, the `union` of all inputs, `parts` of the input's columns
-        (their names begin with the column's), a `schema`, what a `query` or a definition of `features` computes, or
-        `none` where a pipeline ends.
+        (their names begin with the column's), a `schema`, what a `query`, a definition of `features` or of `sessions`
+        computes, `partials` of features, or `none` where a pipeline ends.
       schema_option: option that names the schema; `schema` in the file.
       query: option that is the query; its dialect, functions and parameters are in `dialect`, `udf_jars`, ...
-      features: option that is the definition of features.
+      features: option that is the definition of features; with `partials` their partial aggregates.
+      sessions: option that is the definition of sessions.
       only: option that names those that stay, in its order.
       without: option that names those that do not.
       renamed: option, a mapping of old to new names.
@@ -111,10 +113,11 @@ class Gives(_Part):
         says for columns that it has `masked`, which may lose their type and be dropped; or `unmasked`.
     """
 
-    columns: Literal["input", "union", "parts", "schema", "query", "features", "none"]
+    columns: Literal["input", "union", "parts", "schema", "query", "features", "partials", "sessions", "none"]
     schema_option: Word | None = Field(None, alias="schema")
     query: Word | None = None
     features: Word | None = None
+    sessions: Word | None = None
     only: Word | None = None
     without: Word | None = None
     renamed: Word | None = None
@@ -131,11 +134,13 @@ class Revised(_Part):
         the one with the highest counts.
       reason: column of the output that says why there is a row, which depends on how the events came.
       in_streams_only: reasons of rows that a batch does not give.
+      takes_back: reasons of rows that say that there is no row of their key any more.
     """
 
     column: Word
     reason: Word
     in_streams_only: tuple[Word, ...] = ()
+    takes_back: tuple[Word, ...] = ()
 
 
 class Columns(_Part):
@@ -191,11 +196,13 @@ class Entry(_Part):
       target: `module:Class`; `class` in the file.
       summary: one line.
       modes: batch, stream.
+      batch_only: options and inputs with which it cannot be in a stream.
       rejects: whether it has rejects.
       codes: of its rejects.
       state: whether it keeps state.
       since: release of the library that brought it.
       takes: what its input may be; `nothing` if it can begin a pipeline, `several` if it takes more than one input.
+      inputs: names of its inputs where it takes several by name, the one that its columns come from first.
       gives: what its output is; `tables` ends a pipeline.
       columns: the columns, types and labels that it needs and gives.
       revised: how rows of a stream are corrected; none for a block whose rows are final.
@@ -213,11 +220,13 @@ class Entry(_Part):
     target: Target = Field(alias="class")
     summary: Annotated[str, StringConstraints(min_length=1, max_length=120)]
     modes: Annotated[tuple[Literal["batch", "stream"], ...], Field(min_length=1)]
+    batch_only: tuple[Word, ...] = ()
     rejects: bool
     codes: tuple[Word, ...] = ()
     state: bool
     since: Version
     takes: Annotated[tuple[Kind, ...], Field(min_length=1)]
+    inputs: tuple[Word, ...] = ()
     gives: Literal["batches", "rows", "tables"]
     columns: Columns
     revised: Revised | None = None

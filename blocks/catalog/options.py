@@ -47,6 +47,11 @@ class Option:
         """The type in words, without `or nothing` for an option whose default is None."""
         return kind_of(self.annotation)
 
+    @property
+    def is_input(self) -> bool:
+        """Whether it is a PCollection, which a config cannot hold and YAML gives as an input."""
+        return self.kind == "a PCollection"
+
 
 def options_of(cls: type) -> dict[str, Option]:
     """The options of a block's class, in order."""

@@ -1,7 +1,7 @@
 """WindowRows: windows for batches, by the event time of every row."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -12,9 +12,12 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from blocks.core import guards
 from blocks.core.batch_type import BatchType, schema_of
-from blocks.core.errors import ConfigError, RejectedRecordError, SchemaError
+from blocks.core.durations import Duration
+from blocks.core.errors import ConfigError, Problem, RejectedRecordError, SchemaError, all_problems
 from blocks.core.labels import event_time_of
 from blocks.core.times import check_event_time, earliest, micros
+from blocks.core.triggers import TriggerSource
+from blocks.core.windowing import read_accumulation, read_windowing, read_windows, window_into
 from blocks.core.wire import take
 
 
@@ -29,47 +32,59 @@ class WindowRows(beam.PTransform, guards.SplitsByWindow):
     State: none.
     Cost: a sort of the window numbers where a batch spans windows, otherwise none; slices and takes in Arrow.
 
+    Triggers, accumulation and allowed lateness are Beam's, and act where rows are next brought together: in a block or
+    transform that groups. What comes later than the allowed lateness is dropped there, by Beam. Of bounded input a
+    window is given once, whole, whatever the trigger. docs/windows.md has more.
+
     Args:
-      windowfn: any of Beam's non-merging window functions. Sessions merge rows one by one: put them on rows (`AsRows`).
+      windowfn: any of Beam's non-merging window functions; or
+      windows: `{type: tumbling, size: 1h}`, `{type: hopping, size: 1h, period: 10m}` or `{type: global}`, the first two
+        with an `offset`. Sessions merge rows one by one: put them on rows (`AsRows`, then `WindowElements`).
       event_time: column with the event time; the schema's unless given.
-      trigger: Beam's trigger, as for `beam.WindowInto`.
-      accumulation_mode: as for `beam.WindowInto`.
-      allowed_lateness: as for `beam.WindowInto`, in seconds.
+      trigger: when a window gives what it has; unless given once the watermark has passed it, and again for late rows.
+        `after_watermark`, then once; with firings before and after, `{after_watermark: {early: ..., late: ...}}`;
+        `{after_processing_time: 1m}`, `{after_count: 100}` (of elements of what is grouped), `{repeatedly: ...}`, and
+        lists of them in `after_any`, `after_all`, `after_each`; or a trigger of Beam. Needs `accumulation`.
+      accumulation: what a later firing has: `discarding`, what is new, or `accumulating`, all of the window so far.
+      accumulation_mode: the same in Beam's own values.
+      allowed_lateness: how long after its end a window takes late rows: seconds, or a time such as `1h`.
 
     Raises:
-      ConfigError: a merging window function.
+      ConfigError: every option that cannot be used, such as a window function that merges; a trigger that would lose
+        data.
       SchemaError: no event-time column, or one that is not a timestamp with a time zone.
 
     Example:
-      >>> windowed = events | WindowRows(beam.window.FixedWindows(3600))
+      >>> windowed = events | WindowRows(windows={"type": "tumbling", "size": "1h"})
 
-    Source: the Beam programming guide, "Windowing"; "The Dataflow Model" (Akidau et al., 2015).
+    Source: the Beam programming guide, "Windowing" and "Triggers"; "The Dataflow Model" (Akidau et al., 2015).
     """
 
     def __init__(
         self,
-        windowfn: beam_windows.WindowFn,
+        windowfn: beam_windows.WindowFn | None = None,
         *,
+        windows: Mapping[str, Any] | None = None,
         event_time: str | None = None,
-        trigger: Any = None,
+        trigger: TriggerSource | None = None,
+        accumulation: str | None = None,
         accumulation_mode: Any = None,
-        allowed_lateness: float = 0,
+        allowed_lateness: float | Duration = 0,
     ) -> None:
         super().__init__()
-        if not isinstance(windowfn, beam_windows.WindowFn):
-            raise ConfigError(
-                f"expected one of Beam's window functions, got a {type(windowfn).__name__}",
-                where="WindowRows.windowfn",
-                fix="as in WindowRows(beam.window.FixedWindows(3600))",
-            )
-        if not isinstance(windowfn, beam_windows.NonMergingWindowFn):
-            raise ConfigError(
-                f"{type(windowfn).__name__} merges windows row by row, which batches cannot follow",
-                where="WindowRows.windowfn",
-                fix="put sessions on rows: AsRows(), then beam.WindowInto",
-            )
-        self._windowfn, self._event_time = windowfn, event_time
-        self._trigger, self._mode, self._lateness = trigger, accumulation_mode, allowed_lateness
+        with all_problems("WindowRows", ConfigError) as problems:
+            found = _window_function(windowfn, windows, problems)
+            mode = read_accumulation(accumulation, problems)
+            if accumulation is not None and accumulation_mode is not None:
+                fix = "take `accumulation_mode` out"
+                problems.append(Problem("both `accumulation` and `accumulation_mode`", "accumulation", fix))
+            elif isinstance(accumulation_mode, str):
+                fix = f"write accumulation: {accumulation_mode}"
+                problems.append(Problem("expected a value of beam's AccumulationMode", "accumulation_mode", fix))
+            mode = mode if accumulation_mode is None else accumulation_mode
+            windowing = read_windowing(found, trigger, mode, allowed_lateness, problems)
+        assert windowing is not None
+        self._windowing, self._trigger, self._event_time = windowing, trigger, event_time
 
     def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
         """Applies the windows."""
@@ -83,14 +98,29 @@ class WindowRows(beam.PTransform, guards.SplitsByWindow):
                 fix="name it: WindowRows(..., event_time='occurred_at')",
             )
         check_event_time(schema, name, "WindowRows")
-        split = beam.ParDo(_SplitByWindow(self._windowfn, name)).with_output_types(BatchType(schema))
-        into = beam.WindowInto(
-            self._windowfn,
-            trigger=self._trigger,
-            accumulation_mode=self._mode,
-            allowed_lateness=self._lateness,
-        )
-        return pcoll | "Split" >> split | "Assign" >> into
+        split = beam.ParDo(_SplitByWindow(self._windowing.windowfn, name)).with_output_types(BatchType(schema))
+        return pcoll | "Split" >> split | "Assign" >> window_into(self._windowing, self._trigger, pcoll.is_bounded)
+
+
+def _window_function(
+    windowfn: beam_windows.WindowFn | None, windows: Mapping[str, Any] | None, problems: list[Problem]
+) -> beam_windows.WindowFn | None:
+    if windows is not None:
+        if windowfn is not None:
+            problems.append(Problem("both `windowfn` and `windows`", "windows", "take one of them out"))
+        return read_windows(windows, problems, merging=False)
+    if windowfn is None:
+        fix = "as in windows={'type': 'tumbling', 'size': '1h'}"
+        problems.append(Problem("nothing says which windows", "windows", fix))
+    elif not isinstance(windowfn, beam_windows.WindowFn):
+        what = f"expected one of Beam's window functions, got a {type(windowfn).__name__}"
+        problems.append(Problem(what, "windowfn", "as in WindowRows(beam.window.FixedWindows(3600))"))
+    elif not isinstance(windowfn, beam_windows.NonMergingWindowFn):
+        what = f"{type(windowfn).__name__} merges windows row by row, which batches cannot follow"
+        problems.append(Problem(what, "windowfn", "put sessions on rows: AsRows, then WindowElements"))
+    else:
+        return windowfn
+    return None
 
 
 class _SplitByWindow(beam.DoFn):

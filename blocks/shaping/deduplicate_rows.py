@@ -6,12 +6,12 @@ from typing import Any
 import apache_beam as beam
 
 from blocks.core.batch_type import schema_of
+from blocks.core.durations import Duration, duration_micros
 from blocks.core.errors import ConfigError, Problem, all_problems
 from blocks.core.labels import event_time_of
 from blocks.core.policy import PolicySource, read_policy
 from blocks.core.rejects import REJECTS_TAG, Rejects
 from blocks.shaping.columns import read_names
-from blocks.shaping.durations import Duration, duration_micros
 from blocks.shaping.first_of_key import SHARDS, FirstOfKey
 
 VERSION = "1.0.0"

@@ -15,6 +15,7 @@ from apache_beam.utils.shared import Shared
 from blocks.core import guards
 from blocks.core.batch_type import BatchType, schema_of
 from blocks.core.block import StepMetrics, pieces, stamped
+from blocks.core.durations import Duration, duration_micros
 from blocks.core.errors import ConfigError, Problem, all_problems, nearest
 from blocks.core.labels import event_time_of
 from blocks.core.policy import PolicySource, check_destination, read_policy
@@ -23,7 +24,6 @@ from blocks.core.rejects import REJECT_SCHEMA, REJECTS_TAG, Rejects, RejectSetti
 from blocks.core.times import earliest
 from blocks.core.wire import take
 from blocks.shaping.columns import read_names
-from blocks.shaping.durations import Duration, duration_micros
 from blocks.shaping.join_plan import JoinPlan, plan_join
 from blocks.shaping.table_index import NOWHERE, Places, TableIndex, TableLimits, gathered
 from blocks.shaping.table_source import read_table, table_schema

@@ -32,7 +32,7 @@ from blocks.catalog.reading import read_catalog
 from blocks.core import batches
 from blocks.core.batch_type import BatchType
 from blocks.core.errors import PrivacyError, Problem, SchemaError
-from blocks.snippets.expansion.served import OUTPUT, REJECTS, ServedBlock, retold
+from blocks.snippets.expansion.served import OUTPUT, REJECTS, ServedBlock, passes_rows, retold
 
 _HEAD = "# Made from catalog.yaml by `blocks providers`: every block for plain Beam YAML (docs/other-languages.md).\n"
 _WAYS = (
@@ -78,6 +78,8 @@ class YamlBlock(ServedBlock):
         return {self._error_output if tag == REJECTS else tag: output for tag, output in found.items()}
 
     def _batches(self, tag: str, pcoll: beam.PCollection) -> Any:
+        if passes_rows(self._entry):
+            return pcoll
         takes_batches = "batches" in self._entry.takes
         if isinstance(pcoll.element_type, BatchType) or not (takes_batches or "rows" in self._entry.takes):
             return pcoll

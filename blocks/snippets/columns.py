@@ -68,11 +68,15 @@ def column_problems(entry: Entry, config: Mapping[str, Any], inputs: Sequence[Kn
     known = inputs[0] if inputs else None
     if known is None:
         return
-    for need, name in needed(entry, config):
+    try:
+        wanted = needed(entry, config)
+    except BlocksError:
+        return  # a definition that cannot be read, which the block has told of
+    for need, name in wanted:
         if not known.may_have(name):
             yield unknown_column(name, [*known.names, *known.prefixes], need.option)
     certain = pa.schema([one.with_name(name) for name, one in known.fields.items()])
-    uncertain = {unknown_column(name, ()).what for _, name in needed(entry, config) if name not in certain.names}
+    uncertain = {unknown_column(name, ()).what for _, name in wanted if name not in certain.names}
     yield from (problem for problem in missing(entry, config, certain) if problem.what not in uncertain)
 
 
@@ -82,6 +86,7 @@ def below(
     written: Mapping[str, Any],
     inputs: Sequence[Known | None],
     mistaken: bool,
+    keys: Sequence[str] = (),
 ) -> Known | None:
     """What is known below a step that could not be built.
 
@@ -91,6 +96,7 @@ def below(
       written: its options as they stand in the file.
       inputs: of its inputs.
       mistaken: whether the step has a mistake of its own; if not, it only stands below one.
+      keys: names that the step gives its inputs.
     """
     given = [one for one in inputs if one is not None]
     if entry is None or entry.gives != "batches" or len(given) < len(inputs):
@@ -99,7 +105,7 @@ def below(
     if gives.columns == "schema" and config.get(str(gives.schema_option)) is None and not given:
         return None
     try:
-        found = flow(entry, config, [one.names for one in given])
+        found = flow(entry, config, [one.names for one in given], keys if entry.inputs else ())
     except (BlocksError, TypeError, ValueError):
         # A schema that cannot be read, or an option whose form only the block itself would refuse.
         return None

@@ -148,10 +148,19 @@ class StepBuilder:
     def note(self, step: Step, error: BlocksError) -> None:
         """Adds the problems of an error that a block raised, each at its option's place if it names one."""
         for problem in error.problems:
-            named = _named(problem.where, step.config)
+            named = self._file_option(step, problem.where) or _named(problem.where, step.config)
             where = self._where((*step.place, "config", *named) if named else step.place, step)
-            rest = problem.where.removeprefix(step.type).lstrip(":. ")
+            rest = problem.where.removeprefix(step.type).lstrip(",:. ")
             self._problems.append(Problem(problem.what, f"{where}, {rest}" if rest else where, problem.fix))
+
+    def _file_option(self, step: Step, where: str) -> Place:
+        """The option whose file a place is in, empty if it is in none."""
+        read = self.right(step)
+        files = step.entry.input_files if step.entry is not None else ()
+        for name in files:
+            if isinstance(path := read.get(name), str) and path in where:
+                return (name,)
+        return ()
 
     @property
     def document(self) -> Document:
@@ -168,7 +177,7 @@ class StepBuilder:
 
     def _checked(self, step: Step, options: Mapping[str, Option]) -> dict[str, Any]:
         assert step.entry is not None
-        usable = [*(name for name in options if name != "rejects"), *self._more]
+        usable = [*(name for name, one in options.items() if name != "rejects" and not one.is_input), *self._more]
         config: dict[str, Any] = {}
         right = self._right[step.number] = {}
         for name, value in step.config.items():
@@ -178,6 +187,10 @@ class StepBuilder:
                 fix = "write `rejects: {path: ...}` at the top of the snippet, for every block that rejects"
                 where = self._where(place, step, key=True)
                 self._problems.append(Problem("`rejects` is given once, for all steps", where, fix))
+            elif name in options and options[name].is_input:
+                fix = f"write input: {{{step.entry.inputs[0]}: STEP, {name}: STEP}}"
+                where = self._where(place, step, key=True)
+                self._problems.append(Problem(f"in a snippet `{name}` is an input, not an option", where, fix))
             elif name not in options:
                 what = f"unknown option `{name}` of {step.type}"
                 self._problems.append(Problem(what, self._where(place, step, key=True), nearest(name, usable)))

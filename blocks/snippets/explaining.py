@@ -105,7 +105,8 @@ def _explained(built: Built, edges: Edges, step: Step, stage: Stage) -> Explaine
     inputs = tuple(edges.inputs(step))
     outputs = edges.outputs.get(step.number, {})
     schemas = [one.output.told for one in inputs if one.output is not None and one.output.told is not None]
-    told = _flow(step, built.configs.get(step.number, {}), schemas if len(schemas) == len(inputs) else None)
+    known = schemas if len(schemas) == len(inputs) else None
+    told = _flow(step, built.configs.get(step.number, {}), known, [one.source.key for one in inputs])
     columns = {
         name: tuple(_columns(output.told, schemas, told)) for name, output in outputs.items() if output.told is not None
     }
@@ -128,11 +129,11 @@ def _explanation(built: Built, step: Step) -> Any:
     return getattr(built.blocks.get(step.number), "explanation", None)
 
 
-def _flow(step: Step, config: Mapping[str, Any], schemas: list[pa.Schema] | None) -> Flow | None:
+def _flow(step: Step, config: Mapping[str, Any], schemas: list[pa.Schema] | None, names: list[str]) -> Flow | None:
     if step.entry is None or schemas is None:
         return None
     try:
-        return flow(step.entry, config, [schema.names for schema in schemas])
+        return flow(step.entry, config, [schema.names for schema in schemas], names if step.entry.inputs else ())
     except (BlocksError, TypeError, ValueError):
         return None
 
@@ -151,8 +152,8 @@ def _columns(after: pa.Schema, before: list[pa.Schema], told: Flow | None) -> It
         found.extend(_compared(column, sources, leaves, told))
     yield from found
     for key, of_column in leaves.items():
-        # A column that is taken apart is there in its parts.
-        if key not in used:
+        # A column that is taken apart is there in its parts, and a key of two inputs is there once.
+        if key not in used and not (len(before) > 1 and key[1] in after.names):
             yield from (Column(GONE, leaf.path, _type(leaf.field), _labels(leaf), "") for leaf in of_column)
 
 

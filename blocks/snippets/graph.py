@@ -147,6 +147,7 @@ def kind_problems(document: Document, step: Step) -> Iterator[Problem]:
     if len(step.inputs) > 1 and step.entry and "several" not in takes:
         fix = "put a UnionBatches step before it, with the same inputs"
         yield Problem(f"`{step.name}` takes one input", document.where((*step.place, "input")), fix)
+    yield from _name_problems(document, step)
     data = takes - {"nothing", "several", "tables"}
     for source in sources(step):
         gives = source.step.gives if source.step else None
@@ -157,6 +158,26 @@ def kind_problems(document: Document, step: Step) -> Iterator[Problem]:
         what = f"`{step.name}` takes {' or '.join(sorted(data)) or 'no input'}, and {name} gives {_words(gives)}"
         fix = {"batches": "put AsRows between them", "rows": "put AsBatches between them"}.get(gives, "end there")
         yield Problem(what, document.where(source.place), fix if data else "take `input` out")
+
+
+def _name_problems(document: Document, step: Step) -> Iterator[Problem]:
+    """A problem for every input that the block has no name for, where it knows its inputs by name."""
+    if step.entry is None or not step.entry.inputs or (len(step.inputs) == 1 and step.inputs[0][0] in ("", "input")):
+        return
+    names = step.entry.inputs
+    form = f"write input: {{{', '.join(f'{name}: STEP' for name in names[:2])}}}"
+    given = [key for key, _ in step.inputs]
+    for key in dict.fromkeys(given):
+        place = (*step.place, "input", key)
+        if key not in names and place in document.keys:
+            yield Problem(f"`{step.name}` has no input `{key}`", document.where_key(place), nearest(key, names))
+        elif key not in names:
+            what = f"`{step.name}` has {len(given)} inputs without names"
+            yield Problem(what, document.where((*step.place, "input")), form)
+            return
+    if names[0] not in given:
+        what = f"`{step.name}` has no input `{names[0]}`"
+        yield Problem(what, document.where((*step.place, "input")), form)
 
 
 def output_problems(

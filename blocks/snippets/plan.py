@@ -24,7 +24,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from blocks.catalog.options import options_of
-from blocks.core import labels
+from blocks.core import labels, strict_yaml
 from blocks.core.errors import ConfigError, WarehouseError
 from blocks.core.labels import children
 from blocks.core.policy import REJECTS, Policy
@@ -251,6 +251,9 @@ def _plain(built: Built, step: Step, key: str, value: Any) -> Any:
     """An option as JSON: schemas by content, paths from the snippet's file, so that machines agree."""
     if isinstance(value, pa.Schema):
         return schema_digest(value)
+    gives = step.entry.columns.gives if step.entry is not None else None
+    if gives is not None and key in (gives.features, gives.sessions) and isinstance(value, str):
+        return strict_yaml.load(value).data  # what a definition says counts, and not where it lies
     if step.entry is not None and key in step.entry.input_files and isinstance(value, str) and "://" not in value:
         return Path(os.path.relpath(value, Path(built.snippet.document.file).parent)).as_posix()
     return value

@@ -39,7 +39,7 @@ class AppliedStep(beam.PTransform):
         if self._block is None or any(isinstance(one, Unbuilt) for one in types):
             known = [] if isinstance(found[0], beam.pvalue.PBegin) else [known_of(one) for one in types]
             wrong = self._block is None
-            if self._step.entry is not None:
+            if self._step.entry is not None and self._has_main_input():
                 for problem in column_problems(self._step.entry, self._builder.right(self._step), known):
                     self._builder.note(self._step, BlocksError(problem.what, where=problem.where, fix=problem.fix))
                     wrong = True
@@ -58,7 +58,15 @@ class AppliedStep(beam.PTransform):
     def _unbuilt(self, pvalue: Any, known: list[Known | None], mistaken: bool) -> beam.PCollection:
         first = next(iter(pvalue.values())) if isinstance(pvalue, dict) else pvalue
         right = self._builder.right(self._step)
-        return unbuilt(first.pipeline, self._step, below(self._step.entry, right, self._step.config, known, mistaken))
+        names = [key for key, _ in self._step.inputs]
+        told = below(self._step.entry, right, self._step.config, known, mistaken, names)
+        return unbuilt(first.pipeline, self._step, told)
+
+    def _has_main_input(self) -> bool:
+        """Whether the first input is the one whose columns the config names, and not another under a wrong name."""
+        names = self._step.entry.inputs if self._step.entry is not None else ()
+        first = self._step.inputs[0][0] if self._step.inputs else ""
+        return not names or first in ("", "input", names[0])
 
     def __getstate__(self) -> dict[str, Any]:
         # Beam pickles a composite that has no parts; the rest belongs to building.

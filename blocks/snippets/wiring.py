@@ -4,11 +4,12 @@ Beam YAML stops at its first problem and knows no columns, so everything about n
 that it gets every step has a name of its own and an id, and every reference is an id.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from blocks.catalog.model import Catalog
+from blocks.catalog.model import Catalog, Entry
 from blocks.catalog.options import value_kind
 from blocks.core.errors import Problem, nearest
 from blocks.core.strict_yaml import Document
@@ -163,6 +164,9 @@ class _Walker:
         if config is not None and not isinstance(config, dict):
             self._add(f"`config` is a mapping, got {value_kind(config)}", (*at, "config"), "write `config: {...}`")
         step.config = config if isinstance(config, dict) else {}
+        self._check_days(spec.get("windowing"), (*at, "windowing"))
+        if kind == "WindowInto":
+            self._check_days(step.config.get("windowing"), (*at, "config", "windowing"))
         self._check_keys(spec, at, kind)
         self.steps.append(step)
         if kind in self._catalog:
@@ -174,6 +178,15 @@ class _Walker:
             unknown = self._catalog.unknown(kind)
             self._add(unknown.what, (*at, "type"), unknown.fix if "version" in unknown.what else self._near(kind))
         return {**spec, "config": step.config, **marks}
+
+    def _check_days(self, windowing: Any, at: Place) -> None:
+        """Refuses days in Beam YAML's own windows, which it takes for 12 hours each (2.77)."""
+        for key, value in windowing.items() if isinstance(windowing, dict) else ():
+            if isinstance(value, str) and re.fullmatch(r"[\d.]+d", value):
+                fix = f"write {float(value[:-1]) * 24:g}h, or use WindowElements (rows) or WindowRows (batches)"
+                self._add(
+                    f"Beam YAML takes `{value}` for {float(value[:-1]) * 12:g} hours", (*at, key), fix, broken=False
+                )
 
     def _near(self, kind: str) -> str:
         """The nearest block, or else the nearest of Beam's transforms; of the latter there are too many to list."""
@@ -237,7 +250,11 @@ class _Walker:
                 self.lost.add(step.number)
             given = {f"input{number}": name for number, name in enumerate(given)}
         resolved: dict[str, Any] = {}
-        for key, value in _mapping(given, "input").items():
+        named = _mapping(given, "input")
+        if step.entry is not None:
+            # The input that the block's columns come from is its first, wherever it stands.
+            named = {key: named[key] for key in sorted(named, key=lambda key: _rank(key, step.entry))}
+        for key, value in named.items():
             found = []
             for name in value if isinstance(value, list) else [value]:
                 reference, source = self._resolved(name, (*at, "input"), steps, inputs)
@@ -289,6 +306,11 @@ class _Walker:
     def _add(self, what: str, at: Place, fix: str, broken: bool = True, key: bool = False) -> None:
         self._problems.append(Problem(what, self._document.where_key(at) if key else self._document.where(at), fix))
         self.sound = self.sound and not broken
+
+
+def _rank(key: str, entry: Entry | None) -> int:
+    names = entry.inputs if entry is not None else ()
+    return names.index(key) if key in names else len(names)
 
 
 def _mapping(value: Any, key: str) -> dict[str, Any]:

@@ -201,7 +201,7 @@ def test_a_day_of_a_window_has_24_hours(shop):
     text += "    - {type: WindowRows, config: {windowfn: {type: sliding, size: 1d, period: 90m}}}\n"
     Path("shop/windows.yaml").write_text(text, encoding="utf-8")
     built = build(Path("shop/windows.yaml"))
-    assert built.blocks[1]._windowfn == beam.window.SlidingWindows(86_400, 5_400)
+    assert built.blocks[1]._windowing.windowfn == beam.window.SlidingWindows(86_400, 5_400)
 
 
 def test_counters_can_be_read_while_a_bundle_is_processed(catalog, snippet, monkeypatch):

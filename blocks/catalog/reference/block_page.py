@@ -37,13 +37,17 @@ def _facts(entry: Entry) -> str:
     head = ("version", f"{entry.version}, {entry.status}, since {entry.since} of the library")
     rows = [
         ("modes", ", ".join(entry.modes)),
-        ("takes", ", ".join(entry.takes)),
+        ("takes", ", ".join(entry.takes) + _named(entry)),
         ("gives", entry.gives),
         *column_rows(entry),
         ("rejects", "yes" if entry.rejects else "no"),
         ("state", "yes" if entry.state else "no"),
     ]
     return table(head, rows)
+
+
+def _named(entry: Entry) -> str:
+    return f": {', '.join(f'`{name}`' for name in entry.inputs)}" if entry.inputs else ""
 
 
 def _row(option: Option) -> tuple[str, ...]:

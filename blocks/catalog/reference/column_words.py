@@ -15,6 +15,7 @@ _FORMS = {
     "paths": "those on the paths of `{}`",
     "query": "those that `{}` reads",
     "features": "those that `{}` reads",
+    "sessions": "those that `{}` reads",
 }
 _FROM = {
     "input": "those of the input",
@@ -23,6 +24,11 @@ _FROM = {
     "schema": "those of `{}`",
     "query": "those that `{}` computes",
     "features": "the key, `as_of`, `revision`, `reason`, the features of `{}`, `truncated`",
+    "partials": "the key, `newest`, `settled`, `deleted`, `definition`, `events`, `tiles_...`, `emitted`, for `{}`",
+    "sessions": (
+        "the key, `session_id`, `started_at`, `ended_at`, `event_count`, `closed_by`, `revision`, `reason`, "
+        "the features of `{}`, `events` where it lists columns, `truncated`"
+    ),
     "none": "none: a pipeline ends here",
 }
 _LABELS = {
@@ -55,7 +61,7 @@ def _need(need: Need) -> str:
 
 
 def _gives(gives: Gives) -> str:
-    words = _FROM[gives.columns].format(gives.schema_option or gives.query or gives.features)
+    words = _FROM[gives.columns].format(gives.schema_option or gives.query or gives.features or gives.sessions)
     if gives.only:
         words += f"; with `{gives.only}`, only these and in its order"
     if gives.without:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from blocks.catalog.model import Entry
 from blocks.core.errors import Problem, nearest
 from blocks.snippets.cases.reading import Case, Expected
 from blocks.snippets.cases.values import row_problems
@@ -76,10 +77,15 @@ def batch_only(steps: Sequence[Step]) -> list[Step]:
         step
         for step in steps
         if step.entry is not None
-        and "stream" not in step.entry.modes
+        and ("stream" not in step.entry.modes or _bounded_by(step, step.entry))
         and not ends_pipeline(step)
         and (step.inputs or is_fed_bytes(step))
     ]
+
+
+def _bounded_by(step: Step, entry: Entry) -> bool:
+    """Whether a step has an option or an input with which its block cannot be in a stream."""
+    return any(name in step.config or name in dict(step.inputs) for name in entry.batch_only)
 
 
 def in_java(steps: Sequence[Step], blocks: Mapping[int, Any]) -> list[Step]:

@@ -14,6 +14,7 @@ stream:
 ReadJson:
 - {at: "2026-01-01 12:00", rows: [{order_id: a}]}
 - {watermark: "2026-01-01 13:00"}
+- {wait: 5m}
 expect: {WriteWarehouse: [{order_id: a}]}
 """
 
@@ -23,12 +24,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from blocks.catalog.options import value_kind
+from blocks.core.durations import duration_micros
 from blocks.core.errors import Problem, nearest
 from blocks.core.strict_yaml import Document
 from blocks.snippets.graph import Place
 
 _KEYS = ("name", "parameters", "inputs", "stream", "expect", "rejects", "modes")
-_EVENT_KEYS = ("at", "rows", "watermark")
+_EVENT_KEYS = ("at", "rows", "watermark", "wait")
 _EXPECT_KEYS = ("rows", "columns")
 _REJECT_KEYS = ("code", "block", "message", "field_path", "record", "event_time")
 MODES = ("batch", "stream")
@@ -44,17 +46,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Event:
-    """Rows at a time, or a step of the watermark.
+    """Rows at a time, a step of the watermark, or a while of processing time.
 
     Attributes:
       rows: that arrive together.
       at: their timestamp in microseconds; None if it is that of the rows.
       watermark: in microseconds; None if this is no step of the watermark.
+      wait: microseconds that pass; 0 if this is no such while.
     """
 
     rows: tuple[Row, ...] = ()
     at: int | None = None
     watermark: int | None = None
+    wait: int = 0
 
 
 @dataclass(frozen=True)
@@ -177,8 +181,8 @@ class _Reader:
         last: int | None = None
         for number, one in enumerate(given):
             place = (*at, number)
-            if not isinstance(one, dict) or ("rows" in one) == ("watermark" in one):
-                self._add("an event has `rows` (and maybe `at`), or a `watermark`", place, form)
+            if not isinstance(one, dict) or sum(key in one for key in ("rows", "watermark", "wait")) != 1:
+                self._add("an event has `rows` (and maybe `at`), a `watermark`, or a `wait`", place, form)
                 continue
             self._known(one, _EVENT_KEYS, place, "an event")
             if "watermark" in one:
@@ -188,6 +192,9 @@ class _Reader:
                     self._add("a watermark that is earlier than the one before", (*place, "watermark"), fix)
                 last = watermark if watermark is not None else last
                 yield Event(watermark=watermark)
+            elif "wait" in one:
+                where = self._document.where((*place, "wait"))
+                yield Event(wait=duration_micros(one["wait"], where, self._problems))
             elif not isinstance(one["rows"], list):
                 self._add(f"`rows` is a list, got {value_kind(one['rows'])}", (*place, "rows"), form)
             else:

@@ -34,6 +34,8 @@ from blocks.snippets.graph import Step, ends_pipeline
 from blocks.snippets.reading import Snippet
 
 _SCHEME = "blocks_test"
+# Seconds.
+_LONG = 10**9
 keys.register_key_source(_SCHEME, lambda name: hashlib.sha256(f"blocks test: {name}".encode()).digest())
 
 _SEEN: dict[str, list[Any]] = {}
@@ -151,7 +153,9 @@ def _streams(pipeline: beam.Pipeline, feeds: Mapping[int, _Feed]) -> dict[int, b
         for number, feed in feeds.items():
             if turn < len(feed.events):
                 elements, event = feed.events[turn]
-                if event.watermark is not None:
+                if event.wait:
+                    stream = stream.advance_processing_time(event.wait / 1_000_000)
+                elif event.watermark is not None:
                     moved = Timestamp(micros=event.watermark)
                     # Beam refuses one that stays where it is.
                     if moved > watermarks[number]:
@@ -163,6 +167,8 @@ def _streams(pipeline: beam.Pipeline, feeds: Mapping[int, _Feed]) -> dict[int, b
                     stream = stream.add_elements(stamps, tag=tags[number])
     for tag in tags.values():
         stream = stream.advance_watermark_to_infinity(tag=tag)
+    # A trigger that waits for processing time fires then; the runner would wait for it for ever.
+    stream = stream.advance_processing_time(_LONG)
     outputs = pipeline | "Events of the test" >> stream
     if isinstance(outputs, beam.PCollection):
         return dict.fromkeys(tags, outputs)

@@ -47,8 +47,9 @@ _NUMBERS: dict[Any, Any] = {int: np.int64, float: np.float64, bool: bool}
 
 
 def block_options(entry: Entry) -> dict[str, Option]:
-    """The options of a block that are sent as they are; `rejects` is not one of them."""
-    return {name: option for name, option in options_of(entry.load()).items() if name != "rejects"}
+    """The options of a block that are sent as they are; `rejects` and inputs are none of them."""
+    found = options_of(entry.load()).items()
+    return {name: option for name, option in found if name != "rejects" and not option.is_input}
 
 
 def config_schema(entry: Entry) -> schema_pb2.Schema:

@@ -143,7 +143,9 @@ class ServedBlock(beam.PTransform):
         if "several" not in entry.takes:
             what = f"{entry.name} takes one input, got {len(inputs)}: {', '.join(sorted(inputs))}"
             raise ConfigError(what, where=entry.name, fix="apply it to one PCollection")
-        return tuple(self._batches(tag, inputs[tag]) for tag in sorted(inputs))
+        prepared = {tag: self._batches(tag, inputs[tag]) for tag in sorted(inputs)}
+        # Under names that the block does not have, its inputs are told by their order.
+        return prepared if set(inputs) <= set(entry.inputs or inputs) else tuple(prepared.values())
 
     def _batches(self, tag: str, pcoll: beam.PCollection) -> Any:
         where = f"{self._entry.name}, input `{tag}`"
@@ -153,6 +155,8 @@ class ServedBlock(beam.PTransform):
                 return pcoll
             fix = "give rows with a schema: in Java setRowSchema(...) or Convert.toRows()"
             raise BatchTypeError(f"expected rows, got elements of {pcoll.element_type}", where=where, fix=fix)
+        if passes_rows(self._entry):
+            return pcoll
         given = self._served.input_schema
         schema = given.get(tag) if isinstance(given, Mapping) else given
         gather = AsBatches(input_columns(self._sent[tag], schema, where))
@@ -194,6 +198,11 @@ def retold(error: BlocksError, where: str, ways: str = "") -> BlocksError:
     except BlocksError as told:
         return told
     return error
+
+
+def passes_rows(entry: Entry) -> bool:
+    """Whether rows go through a block as they are, with their own timestamps, which batches would put together."""
+    return entry.takes == ("rows",) and entry.gives == "rows"
 
 
 def _can_leave(output: beam.PCollection) -> bool:
