@@ -15,21 +15,23 @@ from typing import Any
 from apache_beam.version import __version__ as beam_version
 
 from blocks.engines.errors import EngineError
+from blocks.engines.jars import cache_folder
 from blocks.engines.processes import OwnedProcess
 from blocks.engines.remote import JobServerEngine
 
 PRISM_VARIABLE = "BLOCKS_PRISM"
+PRISM_MODULE = f"github.com/apache/beam/sdks/v2/go/cmd/prism@v{beam_version}"
 _DEADLINE_SECONDS = 30.0
 _READY = r"endpoint\S*?(?:[=: ]|\x1b\[[0-9;]*m)+\"?(localhost:\d+)"
 
 
 def prism_program(location: Path | None = None) -> Path:
-    """The program: the one that is given, `$BLOCKS_PRISM`, `prism` on the PATH, or where Go installs it.
+    """The program: the one that is given, `$BLOCKS_PRISM`, `prism` on the PATH, where Go installs it, or the built one.
 
     Raises:
       EngineError: it is not there; also if the given one is not, whatever else there is.
     """
-    install = f"go install github.com/apache/beam/sdks/v2/go/cmd/prism@v{beam_version}"
+    install = f"python -m blocks.engines.prism_build, or go install {PRISM_MODULE}"
     named = location or os.environ.get(PRISM_VARIABLE)
     if named:
         if (found := shutil.which(named)) is None:
@@ -37,12 +39,22 @@ def prism_program(location: Path | None = None) -> Path:
             raise EngineError("there is no such program", where=where, fix=f"give the path of `prism`; {install}")
         return Path(found)
     go = Path(os.environ.get("GOPATH") or Path.home() / "go").expanduser() / "bin" / "prism"
-    places = [os.environ.get("GOBIN", "") and str(Path(os.environ["GOBIN"], "prism")), "prism", str(go)]
+    places = [
+        os.environ.get("GOBIN", "") and str(Path(os.environ["GOBIN"], "prism")),
+        "prism",
+        str(go),
+        str(built_prism()),
+    ]
     for place in places:
         if place and (found := shutil.which(place)) is not None:
             return Path(found)
-    where = f"{PRISM_VARIABLE}, the PATH, {go}"
+    where = f"{PRISM_VARIABLE}, the PATH, {go}, {built_prism()}"
     raise EngineError("there is no program `prism`", where=where, fix=f"{install}\nor give --prism-location PATH")
+
+
+def built_prism() -> Path:
+    """Where `blocks.engines.prism_build` puts the program of this version of Beam."""
+    return cache_folder().parent / "prism" / f"prism-{beam_version}"
 
 
 class PrismEngine(JobServerEngine):

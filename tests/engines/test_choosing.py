@@ -172,7 +172,7 @@ def test_a_prism_that_is_named_and_not_there_is_an_error_and_none_other_is_taken
 
 
 def test_a_missing_prism_says_how_to_get_it_and_fetches_nothing(tmp_path, monkeypatch):
-    for name in ("PATH", "HOME", "GOPATH", "GOBIN"):
+    for name in ("PATH", "HOME", "GOPATH", "GOBIN", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.delenv(PRISM_VARIABLE, raising=False)
     with (
