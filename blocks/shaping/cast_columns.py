@@ -31,7 +31,7 @@ class CastColumns(BatchBlock):
 
     What fits (all else is rejected):
     - Whole numbers: in the range of the type; from floats and decimals if they are whole; from text as `-12` or `+12`
-      in digits only.
+      in digits only; from lengths of time as the number of their unit (of `duration[us]`: microseconds).
     - Floats: from whole numbers that the type holds exactly (up to 2^53 for 64 bits, 2^24 for 32); from text, decimals
       and wider floats rounded to the nearest, but never to infinity or 0. Text may be `nan` or `inf`.
     - Decimals: without rounding: `1.230` fits a scale of 2, `1.234` does not. A float counts as the shortest text that

@@ -147,6 +147,11 @@ def _as_utc(array: pa.Array, data_type: pa.DataType) -> pa.Array:
     return array.view(pa.int64()).view(data_type)
 
 
+def _count_of_units(_: pa.DataType, target: pa.DataType) -> Cast:
+    count = safely(pa.int64(), target)
+    return lambda array: count(array.view(pa.int64()))
+
+
 def _written(_: pa.DataType, target: pa.DataType) -> Cast:
     def cast(array: pa.Array) -> tuple[pa.Array, Failed]:
         texts, failed = iso_texts(array)
@@ -192,4 +197,5 @@ _CASTS: dict[tuple[str, str], Callable[[pa.DataType, pa.DataType], Cast]] = {
     ("timestamp", "timestamp"): _timestamp_to_timestamp,
     ("timestamp", "text"): _written,
     ("duration", "duration"): safely,
+    ("duration", "integer"): _count_of_units,
 }

@@ -137,6 +137,19 @@ def entry(**changes):
             "; and `split`, string, labelled `public`",
         ),
         ({"gives": {"columns": "none"}}, "gives columns", "none: a pipeline ends here"),
+        (
+            {
+                "needs": [{"option": "columns", "form": "features"}],
+                "gives": {"columns": "features", "features": "columns"},
+            },
+            "needs columns",
+            "those that `columns` reads",
+        ),
+        (
+            {"gives": {"columns": "features", "features": "columns"}},
+            "gives columns",
+            "the key, `as_of`, `revision`, `reason`, the features of `columns`, `truncated`",
+        ),
         ({"gives": {"columns": "union"}}, "labels", "each column has those of every column that it comes from"),
     ],
 )

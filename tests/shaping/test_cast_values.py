@@ -195,6 +195,13 @@ TIMES = [
         [datetime.timedelta(milliseconds=5), datetime.timedelta(microseconds=5)],
         [datetime.timedelta(milliseconds=5), "-"],
     ),
+    (
+        "duration[us]",
+        "int64",
+        [datetime.timedelta(seconds=5), datetime.timedelta(days=-1), None],
+        [5_000_000, -86_400_000_000, None],
+    ),
+    ("duration[s]", "int16", [datetime.timedelta(seconds=5), datetime.timedelta(days=1)], [5, "-"]),
 ]
 BYTES = [
     ("binary", "string", [b"a", b"\xff", None], ["a", "-", None]),

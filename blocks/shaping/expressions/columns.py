@@ -132,7 +132,8 @@ class _Lookup:
             elif not name.quoted and stands_for_a_function(name.name):
                 self._add(name, *refusal(name.name))
             else:
-                self._add(name, f"no column `{name.name}`", nearest(name.name, self._schema.names))
+                hint = "a text stands in single quotes, a column in double ones; " if name.quoted else ""
+                self._add(name, f"no column `{name.name}`", hint + nearest(name.name, self._schema.names))
             return None
         field = self._schema.field(position)
         return Read((position,), field.name, field, labels.labels_of(field), labels.masked_of(field))
