@@ -18,6 +18,7 @@ from blocks.core.batch_type import BatchType
 from blocks.core.errors import ConfigError, PrivacyError, RejectedRecordError, SchemaError
 from blocks.core.rejects import Rejects
 from blocks.core.windows import WindowRows
+from blocks.masking.mask_columns import MaskColumns
 from blocks.testing import collect
 from tests.aggregating.event_cases import shown
 from tests.oracles.aggregation import Event, value
@@ -260,6 +261,21 @@ def test_a_personal_key_has_to_be_masked_first() -> None:
     with pytest.raises(PrivacyError, match="hmac") as error:
         run(ROWS, schema=_labelled(user_id="pii.id"), policy=POLICY)
     assert "user_id" in str(error.value)
+
+
+def test_a_policy_that_protects_the_shuffle_takes_a_key_that_is_masked_as_it_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BLOCKS_MASK_KEY", "a key of the tests, at least 32 bytes long")
+    shuffle = {**POLICY["destinations"]["shuffle"], "protected": True}
+    policy = {**POLICY, "destinations": {"shuffle": shuffle}}
+    schema = _labelled(user_id="pii.id")
+    batch = pa.RecordBatch.from_pylist(ROWS, schema=schema)
+    with beam.Pipeline(runner=FnApiRunner()) as p:
+        events = p | "Events" >> beam.Create([batch]).with_output_types(BatchType(schema))
+        masked = events | MaskColumns(policy=policy, destination="shuffle")
+        found = collect(masked | AggregateEvents(DEFINITION, policy=policy))
+    assert found.table().num_rows == len(run(ROWS))
 
 
 def test_values_carry_the_labels_of_their_column_and_counts_do_not() -> None:

@@ -32,7 +32,7 @@ def test_sums_of_ranges_are_exact_and_rounded_once(values: list[float], data: st
     start = data.draw(st.integers(0, len(values)))
     stop = data.draw(st.integers(start, len(values)))
     divisor = data.draw(st.integers(1, 2**31 - 1))
-    found = limbs.ranges(np.array([start]), np.array([stop]))
+    found = limbs.running().between(np.array([start]), np.array([stop]))
     exact = sum(map(Fraction, values[start:stop]), Fraction(0))
     assert found.to_doubles(numbers.UNIT).tolist() == [nearest(exact)]
     assert found.to_doubles(numbers.UNIT, np.array([divisor])).tolist() == [nearest(exact / divisor)]

@@ -1,7 +1,5 @@
 """A shard of a stream against the oracle: whatever the order and the bundles, the last revision is the fold."""
 
-import itertools
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -11,113 +9,47 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.aggregating import shard as shard_module
+from blocks.aggregating.events import NEVER
 from blocks.aggregating.exact import hyperloglog
-from blocks.aggregating.plan import Plan
-from blocks.aggregating.shard import Shard, Step
-from blocks.aggregating.shard_state import StateCoder
+from blocks.aggregating.shard import Shard
+from blocks.aggregating.state_coding import StateCoder
 from blocks.aggregating.state_evaluation import StateEvaluation
 from blocks.aggregating.tiling import Tiler
-from tests.aggregating.event_cases import SECOND, accepted_of, events_of, features, plan_of, projected_of, shown
-from tests.oracles.aggregation import Event, value
-
-LATENESS = 10 * SECOND
-FAR = 10**15
-
-
-@st.composite
-def arrivals(draw: st.DrawFn, most: int = 40) -> list[dict[str, Any]]:
-    """Events as they arrive: mostly forward in time, some late, some too late, some twice, some gaps."""
-    found: list[dict[str, Any]] = []
-    clock = draw(st.sampled_from([-50 * SECOND, 0]))
-    steps = st.sampled_from([0, 0, SECOND, 1, 2_500_000, 3 * SECOND, 30 * SECOND, 200 * SECOND])
-    behind = st.sampled_from([0, 0, 0, SECOND, 5 * SECOND, 9_999_999, 10 * SECOND, 15 * SECOND])
-    for _ in range(draw(st.integers(1, most))):
-        clock += draw(steps)
-        at = clock - draw(behind)
-        row = {
-            "user": draw(st.sampled_from("ab")),
-            "at": at,
-            "id": draw(st.integers(-1, 2)),
-            "known": at + draw(st.sampled_from([0, 0, 1, 3 * SECOND, 30 * SECOND])),
-            "amount": draw(st.none() | st.sampled_from([0.1, -0.0, float("nan"), float("inf"), 1e300, 2.5, -7.25])),
-            "n": draw(st.sampled_from([None, 1, 2, 5, -(2**63), 2**63 - 1])),
-            "price": None,
-            "name": draw(st.sampled_from([None, "a", "b", "cc", "ddd", "", "é"])),
-            "status": draw(st.sampled_from(["D", "X", None, "D", "X", None, "D", "X", "D", "X", "DELETE"])),
-        }
-        found.append(row)
-        if draw(st.integers(0, 7)) == 0:
-            found.append({**row, "known": row["known"] + draw(st.sampled_from([5, -5]))})
-    return found
-
-
-def in_time(events: list[Event]) -> tuple[list[Event], int]:
-    """(events that a stream accepts, how many are late), row by row in the order of arrival."""
-    newest: dict[Any, int] = {}
-    deleted: dict[Any, int] = {}
-    found, late = [], 0
-    for one in events:
-        clock = newest.get(one.key)
-        if clock is not None and one.time < clock - LATENESS:
-            late += 1
-            continue
-        found.append(one)
-        if one.deletes:
-            deleted[one.key] = max(deleted.get(one.key, one.time), one.time)
-        elif one.time > deleted.get(one.key, -(2**63)):
-            newest[one.key] = one.time if clock is None else max(clock, one.time)
-    return found, late
-
-
-class Sink:
-    """The last revision of every row, as an idempotent sink keeps it."""
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[Any, int], dict[str, Any]] = {}
-
-    def take(self, step: Step) -> None:
-        epoch = datetime(1970, 1, 1, tzinfo=UTC)
-        for row in step.rows.to_pylist():
-            key = (row["user"], (row["as_of"] - epoch) // datetime.resolution)
-            if row["reason"] == "deletion":
-                self.rows = {one: kept for one, kept in self.rows.items() if one[0] != key[0] or one[1] > key[1]}
-            assert key not in self.rows or self.rows[key]["revision"] < row["revision"]
-            self.rows[key] = row
+from tests.aggregating.event_cases import (
+    SECOND,
+    accepted_of,
+    assert_same_bytes,
+    events_of,
+    features,
+    plan_of,
+    projected_of,
+    wanted_of,
+)
+from tests.aggregating.stream_cases import FAR, arrivals, in_time, run
 
 
 def check(definition: list[dict[str, Any]], content: list[dict[str, Any]], known: bool, cuts: list[int]) -> None:
     """Runs the shard, through its bytes at every step, and compares what a sink holds at the end."""
     plan = plan_of(definition, known, emit={"on_event": True}, ahead="365d")
-    shard, sink, late = Shard(plan), Sink(), 0
-    content_bytes = shard.coder.encode(shard.coder.empty())
-    bounds = sorted({0, len(content), *(cut % (len(content) + 1) for cut in cuts)})
-    for start, stop in itertools.pairwise(bounds):
-        rows = projected_of(plan, content[start:stop])
-        step = shard.arrive(shard.coder.decode(content_bytes), rows, FAR)
-        content_bytes = shard.coder.encode(step.state)
-        late += sum(one.rows.num_rows for one in step.refused if one.code == "late")
-        sink.take(step)
-    arrived, wanted_late = in_time(events_of(plan, content))
-    assert late == wanted_late
-    compare(plan, arrived, sink)
-
-
-def compare(plan: Plan, arrived: list[Event], sink: Sink) -> None:
-    kept, _ = accepted_of(plan, arrived)
-    missing = {(one.key, one.time + 1) for one in kept} - set(sink.rows)
-    assert not missing
-    for (user, as_of), row in sink.rows.items():
-        for output in plan.outputs:
-            feature = output.feature
-            found, cut = value(plan.definition, feature, kept, user, as_of, lambda one: one.columns["status"] == "D")
-            assert shown(row[feature.name]) == shown(found), (feature, user, as_of, row)
-            assert (feature.name in row["truncated"]) == cut, (feature, user, as_of, row)
+    projected = projected_of(plan, content)
+    ran = run(plan, projected, cuts)
+    events = events_of(plan, content)
+    arrived, late = in_time(events)
+    assert ran.fates["late"] == late
+    place = {id(one): number for number, one in enumerate(events)}
+    kept, _ = accepted_of(plan, arrived, projected.take(pa.array([place[id(one)] for one in arrived], pa.int64())))
+    assert {(one.key, one.time + 1) for one in kept} <= set(ran.sink.rows)
+    pairs, found = list(ran.sink.rows), list(ran.sink.rows.values())
+    columns = [pa.array([row[one.feature.name] for row in found], one.field.type) for one in plan.outputs]
+    wanted, cut = wanted_of(plan, kept, pairs)
+    assert_same_bytes(plan, pairs, columns, wanted)
+    assert [row["truncated"] for row in found] == cut
 
 
 CUTS = st.lists(st.integers(0, 200), max_size=8)
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(features(), arrivals(), st.booleans(), CUTS)
 def test_the_last_revision_of_every_row_is_the_fold(
     definition: list[dict[str, Any]], content: list[dict[str, Any]], known: bool, cuts: list[int]
@@ -127,9 +59,9 @@ def test_the_last_revision_of_every_row_is_the_fold(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@settings(max_examples=500)
-@given(features(), arrivals(100), st.booleans(), CUTS)
-def test_the_last_revision_of_every_row_of_many_streams_is_the_fold(
+@settings(max_examples=300)
+@given(features(), arrivals(200), st.booleans(), CUTS)
+def test_the_last_revision_of_every_row_of_long_streams_is_the_fold(
     definition: list[dict[str, Any]], content: list[dict[str, Any]], known: bool, cuts: list[int]
 ) -> None:
     check(definition, content, known, cuts)
@@ -209,7 +141,7 @@ def test_an_event_that_is_deleted_in_the_same_batch_has_moved_the_clock_of_its_k
 
 def test_an_old_event_costs_a_tile_and_not_a_row() -> None:
     plan = plan_of(COUNT, False, emit={"on_event": True}, ahead="365d")
-    shard = Shard(plan)
+    shard = Shard(plan, least=1)
     state = shard.coder.empty()
     for start in range(0, 400, 20):
         rows = [_row(start + number / 100, id=number) for number in range(0, 2000, 10)]
@@ -224,10 +156,90 @@ def test_an_old_event_costs_a_tile_and_not_a_row() -> None:
 
 def test_nothing_is_kept_of_a_key_after_its_time() -> None:
     plan = plan_of(COUNT, False, emit={"on_event": True}, ahead="365d")
-    shard = Shard(plan)
+    shard = Shard(plan, least=1)
     state = shard.arrive(shard.coder.empty(), projected_of(plan, [_row(0), _row(100, user="b")]), FAR).state
     step = shard.expire(state, 121 * SECOND)
     assert step.rows.column("reason").to_pylist() == ["expiry"]
     assert step.state.keys.column(0).to_pylist() == ["b"]
     left = shard.expire(step.state, 300 * SECOND).state
     assert left.keys.num_rows == left.recent.num_rows == len(left.out_code) == len(left.tiles[5 * SECOND].code) == 0
+
+
+def test_few_old_events_wait_until_it_is_worth_making_tiles_of_them() -> None:
+    plan = plan_of(COUNT, False, emit={"on_event": True}, ahead="365d")
+    shard, state = Shard(plan), Shard(plan).coder.empty()
+    seen = []
+    for start in range(200):
+        step = shard.arrive(state, projected_of(plan, [_row(start)]), FAR)
+        state = step.state
+        seen.append(state.recent.num_rows)
+        assert step.rows.column("f0").to_pylist() == [min(start + 1, 21 + start % 5)]
+    assert 64 < max(seen) <= 64 + 11 + 1
+    assert min(seen[100:]) <= 12
+
+
+def test_tiles_stay_while_it_is_not_known_which_moments_a_timer_will_ask_for() -> None:
+    plan = plan_of(COUNT, False, emit={"on_event": True}, ahead="365d")
+    shard = Shard(plan, least=0)
+    rows = projected_of(plan, [_row(second) for second in range(60)])
+    state = shard.arrive(shard.coder.empty(), rows, FAR).state
+    step = shard.arrive(state, projected_of(plan, [_row(60)]), FAR, asked_from=NEVER)
+    assert step.state.tiles[5 * SECOND].times.tolist() == state.tiles[5 * SECOND].times.tolist() != []
+    assert step.rows.column("f0").to_pylist() == [21]
+
+
+def test_a_timer_asks_for_what_it_may_still_ask_for_and_for_no_cut_tile() -> None:
+    plan = plan_of(COUNT, False, emit={"on_event": True}, ahead="365d")
+    rows = [_row(second) for second in range(0, 100, 2)]
+    kept, _ = accepted_of(plan, events_of(plan, rows))
+    moments = [30, 47, 88, 91, 100]
+    for asked_from, answered in ((5 * SECOND, moments), (60 * SECOND, moments[2:]), (2**62, [88, 91, 100])):
+        shard = Shard(plan, least=1)
+        state = shard.arrive(shard.coder.empty(), projected_of(plan, rows), FAR, asked_from).state
+        found = {}
+        for moment in moments:
+            step = shard.tick(state, np.array([0]), np.array([moment * SECOND]), "timer")
+            found.update((moment, row["f0"]) for row in step.rows.to_pylist())
+        pairs = [("a", moment * SECOND) for moment in answered]
+        assert found == dict(zip(answered, wanted_of(plan, kept, pairs)[0][0].to_pylist(), strict=True))
+
+
+def test_a_timer_at_the_moment_of_an_event_gives_no_second_row_and_a_correction_the_next_revision() -> None:
+    plan = plan_of(COUNT, False, emit={"on_event": True}, ahead="365d")
+    shard, moment = Shard(plan, least=1), np.array([10 * SECOND])
+    state = shard.arrive(shard.coder.empty(), projected_of(plan, [_row(10 - 1e-6)]), FAR).state
+    step = shard.tick(state, np.array([0]), moment, "window_end")
+    assert step.rows.num_rows == 0
+    revisions = []
+    for second in (8, 9):
+        step = shard.arrive(step.state, projected_of(plan, [_row(second)]), FAR)
+        revisions += [
+            (row["revision"], row["f0"])
+            for row in step.rows.to_pylist()
+            if row["reason"] == "correction" and row["as_of"].second == 10
+        ]
+    assert revisions == [(1, 2), (2, 3)]
+
+
+def test_a_timer_gives_the_row_that_a_condition_did_not() -> None:
+    plan = plan_of(COUNT, False, emit={"on_condition": "f0 > 1"}, ahead="365d")
+    shard = Shard(plan, least=1)
+    step = shard.arrive(shard.coder.empty(), projected_of(plan, [_row(10 - 1e-6)]), FAR)
+    assert step.rows.num_rows == 0
+    step = shard.tick(step.state, np.array([0]), np.array([10 * SECOND]), "window_end")
+    assert [(row["reason"], row["revision"], row["f0"]) for row in step.rows.to_pylist()] == [("window_end", 0, 1)]
+    step = shard.arrive(step.state, projected_of(plan, [_row(9)]), FAR)
+    told = {(row["as_of"].second, row["reason"], row["revision"], row["f0"]) for row in step.rows.to_pylist()}
+    assert told == {(10, "correction", 1, 2)}
+
+
+def test_a_tombstone_is_remembered_as_long_as_a_key_although_its_events_are_older() -> None:
+    plan = plan_of(COUNT, False, emit={"on_event": True}, ahead="365d")
+    shard = Shard(plan, least=1)
+    rows = [_row(0), _row(200, status="DELETE")]
+    state = shard.arrive(shard.coder.empty(), projected_of(plan, rows), FAR).state
+    # `state_ttl` after the event, and not yet after the tombstone.
+    state = shard.expire(state, 196 * SECOND).state
+    step = shard.arrive(state, projected_of(plan, [_row(198)]), FAR)
+    assert (step.rows.num_rows, step.deleted) == (0, 1)
+    assert shard.expire(step.state, 321 * SECOND).state.keys.num_rows == 0

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.aggregating import ranges
+from blocks.aggregating.emitting import truncated_names
 from blocks.aggregating.evaluating import Evaluation
 from blocks.aggregating.events import Events, accept
-from tests.aggregating.event_cases import SECOND, case_of, expected, features, rows, shown
+from tests.aggregating.event_cases import SECOND, assert_same_bytes, case_of, features, rows, wanted_of
 
 
 def check_case(definition: list[dict[str, Any]], content: list[dict[str, Any]], known: bool, asked: list[int]) -> None:
@@ -29,17 +30,13 @@ def check_case(definition: list[dict[str, Any]], content: list[dict[str, Any]], 
         return
     code, times = (np.array(column, np.int64) for column in zip(*pairs, strict=True))
     values = Evaluation(case.plan, events).at(code, times)
-    for output, column, cut in zip(case.plan.outputs, values.columns, values.truncated, strict=True):
+    for column in values.columns:
         column.validate(full=True)
-        assert column.type.equals(output.field.type)
-        assert output.field.nullable or not column.null_count
-        for place, ((key, moment), found) in enumerate(zip(pairs, column.to_pylist(), strict=True)):
-            truncated = cut is not None and bool(cut[place])
-            assert (shown(found), truncated) == expected(case, output.feature, keys[key], moment), (
-                output.feature,
-                keys[key],
-                moment,
-            )
+    names = [one.feature.name for one in case.plan.outputs]
+    asked_of = [(keys[key], moment) for key, moment in pairs]
+    wanted, cut = wanted_of(case.plan, case.kept, asked_of)
+    assert_same_bytes(case.plan, asked_of, values.columns, wanted)
+    assert truncated_names(names, values.truncated, len(pairs)).to_pylist() == cut
 
 
 MOMENTS = st.lists(st.integers(-70, 400).map(lambda one: one * SECOND), min_size=1, max_size=6)
