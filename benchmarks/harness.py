@@ -6,10 +6,12 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -22,8 +24,9 @@ import json, resource, subprocess, sys, time
 start = time.perf_counter()
 code = subprocess.run(sys.argv[2:]).returncode
 seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-open(sys.argv[1], "w").write(json.dumps({"seconds": seconds, "peak_kib": peak}))
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+told = {"seconds": seconds, "cpu_seconds": used.ru_utime + used.ru_stime, "peak_kib": used.ru_maxrss}
+open(sys.argv[1], "w").write(json.dumps(told))
 sys.exit(code)
 """
 
@@ -32,12 +35,20 @@ PACKAGES = ("apache-beam", "pyarrow", "duckdb", "pyiceberg", "numpy")
 
 @dataclass
 class Contestant:
-    """What is measured: `command` gets `{out}` replaced by a fresh folder in each round."""
+    """What is measured: `command` gets `{out}` replaced by a fresh folder in each round.
+
+    Attributes:
+      look: takes that folder after a round, before it goes.
+      cpu_seconds: of the process and those that it ended, which tell more on a machine that is busy with other things.
+      peak_mib: of the largest of these processes.
+    """
 
     name: str
     command: list[str]
     rows: int
+    look: Callable[[Path], None] = lambda _: None
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
     peak_mib: list[float] = field(default_factory=list)
 
     def run(self, environment: dict[str, str]) -> None:
@@ -51,30 +62,55 @@ class Contestant:
             found = json.loads(Path(told.name).read_text())
             own = Path(out, SECONDS)
             self.seconds.append(float(own.read_text()) if own.exists() else found["seconds"])
+            self.cpu_seconds.append(found["cpu_seconds"])
             self.peak_mib.append(found["peak_kib"] / 1024)
+            self.look(Path(out))
 
     @property
     def rate(self) -> float:
         """Rows a second in the median round."""
         return self.rows / median(self.seconds)
 
+    @property
+    def cpu_rate(self) -> float:
+        """Rows a second of CPU in the median round."""
+        return self.rows / median(self.cpu_seconds)
+
 
 def compare(title: str, contestants: list[Contestant], rounds: int, environment: dict[str, str], output: Path) -> None:
     """Runs all, interleaved, prints the table and writes the JSON."""
-    console = Console(width=110)
+    content = measure(title, contestants, rounds, environment)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def measure(title: str, contestants: list[Contestant], rounds: int, environment: dict[str, str]) -> dict[str, Any]:
+    """Runs all, interleaved, prints the table and gives what the JSON says."""
+    console = Console(width=120)
     for number in range(rounds):
         for contestant in contestants:
             console.print(f"round {number + 1} of {rounds}: {contestant.name}", highlight=False)
             contestant.run(environment)
     first = contestants[0]
     table = Table(title=title)
-    for column in ("", "rows", "seconds (median)", "rows/s", f"{first.name} is ... times as fast", "peak MiB"):
+    for column in (
+        "",
+        "rows",
+        "seconds",
+        "of CPU",
+        "rows/s",
+        f"{first.name} is ... times as fast",
+        "(CPU)",
+        "peak MiB",
+    ):
         table.add_column(column, justify="left" if not column else "right")
     for one in contestants:
-        cells = (f"{one.rows:,}", f"{median(one.seconds):.1f}", f"{one.rate:,.0f}", f"{first.rate / one.rate:.2f}")
-        table.add_row(one.name, *cells, f"{max(one.peak_mib):,.0f}")
+        seconds, cpu = median(one.seconds), median(one.cpu_seconds)
+        cells = (f"{one.rows:,}", f"{seconds:.1f}", f"{cpu:.1f}", f"{one.rate:,.0f}")
+        times = (f"{first.rate / one.rate:.2f}", f"{first.cpu_rate / one.cpu_rate:.2f}")
+        table.add_row(one.name, *cells, *times, f"{max(one.peak_mib):,.0f}")
     console.print(table)
-    content = {
+    return {
         "title": title,
         "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
         "versions": {name: version(name) for name in PACKAGES},
@@ -84,15 +120,15 @@ def compare(title: str, contestants: list[Contestant], rounds: int, environment:
                 "name": one.name,
                 "rows": one.rows,
                 "seconds": [round(value, 3) for value in one.seconds],
+                "cpu_seconds": [round(value, 3) for value in one.cpu_seconds],
                 "rows_per_second": round(one.rate),
                 "first_is_times_as_fast": round(first.rate / one.rate, 3),
+                "by_cpu": round(first.cpu_rate / one.cpu_rate, 3),
                 "peak_mib": round(max(one.peak_mib)),
             }
             for one in contestants
         ],
     }
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def contestant(module: str, *arguments: str) -> list[str]:
