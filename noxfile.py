@@ -55,11 +55,18 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def flights(session: nox.Session) -> None:
+    """Features of 336,776 real flights, a training set among them: two Parquet files in build/flights."""
+    install(session, "test")
+    session.run("python", "examples/flights/flights.py", str(ROOT / "build" / "flights"))
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """The everyday tests: real files, real Beam, real Iceberg; under 15 minutes. Arguments go to pytest."""
     install(session, "test")
     # What needs a Java runtime has sessions of its own.
-    marks = "not slow and not jvm and not flink and not docs"
+    marks = "not slow and not jvm and not flink and not prism and not docs"
     session.run("pytest", "-m", marks, "-n", _workers(), *session.posargs, env=_test_environment())
 
 
@@ -85,8 +92,16 @@ def slow(session: nox.Session) -> None:
     """Tests that take longer: more generated cases, larger inputs."""
     install(session, "test", "types")
     environment = _test_environment() | {"BLOCKS_HYPOTHESIS": "new"}
-    marks = "slow and not flink and not jvm and not docs"
+    marks = "slow and not laws and not flink and not jvm and not prism and not docs"
     session.run("pytest", "-m", marks, "-n", _workers(), *session.posargs, env=environment)
+
+
+@nox.session
+def laws(session: nox.Session) -> None:
+    """Aggregations: ten thousand random streams, each against a batch and the naive fold, to the last bit."""
+    install(session, "test")
+    environment = _test_environment() | {"BLOCKS_HYPOTHESIS": "new"}
+    session.run("pytest", "-m", "laws", "-n", _workers(), *session.posargs, env=environment)
 
 
 @nox.session
@@ -94,6 +109,15 @@ def engines(session: nox.Session) -> None:
     """Flink on a real JVM: the demo gives the same tables as here, also where a worker is killed."""
     install(session, "test", "flink")
     session.run("pytest", "tests/engines", "-m", "flink", *session.posargs, env=_test_environment())
+
+
+@nox.session
+def prism(session: nox.Session) -> None:
+    """Prism, Beam's runner in Go, built from its source where it is not in the cache: streams and wall-clock timers."""
+    install(session, "test", "prism")
+    program = session.run("python", "-m", "blocks.engines.prism_build", silent=True).split()[-1]
+    environment = _test_environment() | {"BLOCKS_PRISM": program}
+    session.run("pytest", "tests/engines", "-m", "prism", *session.posargs, env=environment)
 
 
 @nox.session
@@ -152,7 +176,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Side by side with what users would write, tables and JSON: `-- main_job`, check, engines, expansion, sql."""
+    """Side by side with what users would write: `-- main_job`, aggregations, aggregation_state, check, engines, sql."""
     install(session, "bench", "flink")
     name, *options = session.posargs or ["main_job"]
     session.run("python", "-m", f"benchmarks.{name}", *options, env=_test_environment())

@@ -3,6 +3,8 @@
 from typing import Any
 
 from blocks.aggregating.aggregate_events import AggregateEvents as AggregateEvents
+from blocks.aggregating.seed_aggregates import SeedAggregates as SeedAggregates
+from blocks.aggregating.sessionize_events import SessionizeEvents as SessionizeEvents
 from blocks.core.batch_type import BatchCoder as BatchCoder, BatchType as BatchType
 from blocks.core.batches import AsBatches as AsBatches, AsRows as AsRows, UnionBatches as UnionBatches
 from blocks.core.block import BatchBlock as BatchBlock, Outcome as Outcome, StepMetrics as StepMetrics
@@ -27,6 +29,7 @@ from blocks.core.policy import Policy as Policy, read_policy as read_policy
 from blocks.core.reject_records import RejectMaker as RejectMaker
 from blocks.core.rejects import REJECT_SCHEMA as REJECT_SCHEMA, Reject as Reject, Rejects as Rejects
 from blocks.core.schema import describe as describe, read_schema as read_schema, write_schema as write_schema
+from blocks.core.window_elements import WindowElements as WindowElements
 from blocks.core.windows import WindowRows as WindowRows
 from blocks.engines.errors import EngineError as EngineError
 from blocks.engines.jars import JarError as JarError
@@ -92,8 +95,10 @@ __all__ = [
     "RunSql",
     "SampleRows",
     "SchemaError",
+    "SeedAggregates",
     "SelectColumns",
     "ServiceError",
+    "SessionizeEvents",
     "SnippetError",
     "Split",
     "SplitRows",
@@ -103,6 +108,7 @@ __all__ = [
     "UnionBatches",
     "UnmaskColumns",
     "WarehouseError",
+    "WindowElements",
     "WindowRows",
     "WriteWarehouse",
     "__version__",

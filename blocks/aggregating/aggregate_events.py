@@ -1,31 +1,32 @@
 """AggregateEvents: features of keys over their events, the same in batch, in a stream and as of any time."""
 
-from datetime import UTC, datetime, timedelta
+import copy
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.types as pat
-from apache_beam.transforms.window import GlobalWindows
 from apache_beam.typehints import Tuple
 
-from blocks.aggregating.in_batch import AtEvents, AtMoments, AtSteps, Grid
-from blocks.aggregating.in_stream import Clock, StreamFeatures, wall_clock
+from blocks.aggregating.asking import Moment, check_windows, grid_of, shards_of_input, shards_problems, typed
+from blocks.aggregating.in_batch import AtEvents, AtMoments, AtSteps
+from blocks.aggregating.in_stream import Clock, SeededFeatures, StreamFeatures, wall_clock
+from blocks.aggregating.inputs import AS_OF, EVENTS, SEED, named_inputs
+from blocks.aggregating.partials import Partials
 from blocks.aggregating.plan import TRUNCATED, Plan, make_plan
+from blocks.aggregating.pretiling import AtTiledSteps, TileEvents, tiles_are_enough
 from blocks.aggregating.reading import DefinitionSource, read_definition
-from blocks.aggregating.spreading import PackEvents, SpreadEvents, SpreadMoments
+from blocks.aggregating.seeding import Seeds, check_seed
+from blocks.aggregating.spreading import PackEvents, SpreadMoments, spread_events
 from blocks.core import guards, labels
 from blocks.core.batch_type import BatchType, schema_of
+from blocks.core.durations import Duration
 from blocks.core.errors import ConfigError, Problem, SchemaError, all_problems
 from blocks.core.policy import PolicySource, check_destination, read_policy
 from blocks.core.rejects import REJECT_SCHEMA, REJECTS_TAG, Rejects
 from blocks.shaping.columns import missing_columns
-from blocks.shaping.durations import Duration, duration_micros
 
 VERSION = "0.1.0"
-SHARDS = 64
-Moment = str | datetime
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class AggregateEvents(beam.PTransform):
@@ -35,7 +36,8 @@ class AggregateEvents(beam.PTransform):
     distinct events of a key whose time lies in a window that ends before `as_of`. It depends on the events only, not on
     their order, on bundles, or on how a result is asked for.
 
-    Input: batches with the columns that the definition names, in the global window.
+    Input: batches with the columns that the definition names, in the global window; or a dict of PCollections of
+    batches, `events` and `as_of` (or `seed`), as a snippet gives them.
     Output: columns of the key, `as_of`, `revision`, `reason`, the features, and `truncated`: the names of features that
     leave something out because of a bound. No order. Which rows there are:
 
@@ -58,7 +60,9 @@ class AggregateEvents(beam.PTransform):
     Nulls: events without a value in the column of a feature do not count for it.
     State: none in batch. In a stream one value for each shard: the events of its keys back to `lateness`, a cell for
     each operation and step of its windows before that, and 40 bytes for each row that may still be corrected; freed
-    `state_ttl` (and up to a sixteenth of it) after the last event of a key, by a timer of event time.
+    `state_ttl` (and up to a sixteenth of it) after the last event of a key, by a timer of event time. A new version of
+    the job may have another definition: features that both have go on, new ones are `truncated` until their windows
+    begin after the change, and with another key, event time or identity all keys begin anew; the log says so.
     Cost: one shuffle of the columns that are needed. In batch each shard is sorted in memory: about 100 bytes an event
     and what its columns take; a feature costs some tens of nanoseconds an event for sums and counts, and up to some
     microseconds a result for sketches over many events. In a stream the state of a shard is read and written for each
@@ -73,7 +77,11 @@ class AggregateEvents(beam.PTransform):
       every: the step: `1h`, `1d`; without it, only `end`.
       policy: what may be shuffled (destination `shuffle`), and in a stream kept in state (`state`).
       rejects: where rows go that cannot be events; without it the first of them stops the pipeline.
-      shards: number of groups of keys; more of them need less memory each, and make smaller batches.
+      shards: number of groups of keys; 64 of bounded events and 16 of a stream unless given. More of them need less
+        memory each and make smaller batches: in a stream take one to four for each core, and no more than leave some
+        150 events of a batch to each; above a million keys one for each 40,000, and larger batches.
+      seed: PCollection of partial aggregates (`SeedAggregates`, over events of the past) with which a stream begins;
+        events are held back until all of them are there.
       clock: tells the processing time of a stream, in microseconds since the epoch; for tests.
 
     Raises:
@@ -102,29 +110,30 @@ class AggregateEvents(beam.PTransform):
         every: Duration | None = None,
         policy: PolicySource = None,
         rejects: Rejects | None = None,
-        shards: int = SHARDS,
+        shards: int | None = None,
+        seed: beam.PCollection | None = None,
         clock: Clock | None = None,
     ) -> None:
         super().__init__()
         self._clock = clock or wall_clock
         self._definition = read_definition(definition)
-        self._spine, self._moment, self._shards = as_of, moment, shards
+        self._spine, self._moment, self._shards, self._seed = as_of, moment, shards, seed
         with all_problems("AggregateEvents", ConfigError) as problems:
-            self._grid = _grid(start, end, every, problems)
+            self._grid = grid_of(start, end, every, problems)
             if as_of is not None and self._grid is not None:
                 fix = "ask for one of them: the steps of a range, or the moments of a spine"
                 problems.append(Problem("both `as_of` and a range", "as_of", fix))
-            if not isinstance(shards, int) or isinstance(shards, bool) or not 1 <= shards <= 1 << 20:
-                what = f"expected a whole number from 1 to {1 << 20}, got {shards!r}"
-                problems.append(Problem(what, "shards", "leave out shards for the default"))
+            problems.extend(shards_problems(shards))
         self._policy = read_policy(policy)
         self.rejects = rejects
 
     def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
         """Applies the block."""
+        if not isinstance(pcoll, beam.PCollection):
+            return self._with(pcoll)
         schema = schema_of(pcoll, "AggregateEvents")
         plan = make_plan(self._definition, schema, "AggregateEvents", self._policy)
-        _check_windows(pcoll, "the events")
+        check_windows(pcoll, "the events", "AggregateEvents")
         stream = not pcoll.is_bounded
         if stream and (self._spine is not None or self._grid is not None):
             raise ConfigError(
@@ -132,31 +141,57 @@ class AggregateEvents(beam.PTransform):
                 where="AggregateEvents",
                 fix="say under `emit` when the stream gives rows",
             )
+        if self._seed is not None and not stream:
+            raise ConfigError(
+                "`seed` is for streams, and these events are bounded",
+                where="AggregateEvents",
+                fix="leave it out: a batch computes features from all events",
+            )
         self._check_emission(stream)
         guards.watch(pcoll.pipeline, self._policy)
         for destination in ("shuffle", "state") if stream else ("shuffle",):
             check_destination(plan.shown, self._policy, destination, "AggregateEvents")
         settings = None if self.rejects is None else self.rejects.settings()
-        spread = beam.ParDo(SpreadEvents(plan, "AggregateEvents", VERSION, self._shards, settings))
-        typed = spread.with_output_types(
-            Tuple[int, BatchType(plan.projected)], **{REJECTS_TAG: BatchType(REJECT_SCHEMA)}
-        )
-        sent = pcoll | "Spread" >> typed.with_outputs(REJECTS_TAG, main="sharded")
+        shards = shards_of_input(self._shards, pcoll)
+        if tiles_are_enough(plan, self._grid):
+            return self._from_tiles(pcoll, plan, settings, shards)
+        sent = pcoll | "Spread" >> spread_events(plan, "AggregateEvents", VERSION, shards, settings)
         if stream:
-            step = StreamFeatures(plan, "AggregateEvents", VERSION, settings, self._clock)
-            found = sent.sharded | "Aggregate" >> _typed(step, plan.output)
+            found = self._of_stream(sent.sharded, plan, settings, shards)
         elif self._spine is not None:
-            found = self._at_moments(sent.sharded, plan, settings)
+            found = self._at_moments(sent.sharded, plan, settings, shards)
         else:
             batch = AtEvents(plan, "AggregateEvents", VERSION, settings)
             if self._grid is not None:
                 batch = AtSteps(plan, "AggregateEvents", VERSION, settings, self._grid)
             groups = sent.sharded | "Group" >> beam.GroupByKey()
-            found = groups | "Aggregate" >> _typed(batch, plan.output)
+            found = groups | "Aggregate" >> typed(batch, plan.output)
         if self.rejects is not None:
             self.rejects.add_error_pcollection(sent[REJECTS_TAG])
             self.rejects.add_error_pcollection(found[REJECTS_TAG])
         return found.rows
+
+    def _from_tiles(self, pcoll: beam.PCollection, plan: Plan, settings: Any, shards: int) -> beam.PCollection:
+        """The steps of a range from partial aggregates, which are shuffled in the place of events."""
+        assert self._grid is not None
+        partials = Partials(plan).schema
+        check_destination(partials, self._policy, "shuffle", "AggregateEvents")
+        tile = beam.ParDo(TileEvents(plan, "AggregateEvents", VERSION, shards, settings))
+        kinds = tile.with_output_types(Tuple[int, BatchType(partials)], **{REJECTS_TAG: BatchType(REJECT_SCHEMA)})
+        sent = pcoll | "Tile" >> kinds.with_outputs(REJECTS_TAG, main="sharded")
+        step = AtTiledSteps(plan, "AggregateEvents", VERSION, settings, self._grid)
+        found = sent.sharded | "Group" >> beam.GroupByKey() | "Aggregate" >> typed(step, plan.output)
+        if self.rejects is not None:
+            self.rejects.add_error_pcollection(sent[REJECTS_TAG])
+            self.rejects.add_error_pcollection(found[REJECTS_TAG])
+        return found.rows
+
+    def _with(self, given: Any) -> beam.PCollection:
+        """Applies the block to inputs with names, as a snippet has them."""
+        inputs = named_inputs(given, {AS_OF: self._spine, SEED: self._seed}, self._grid is not None)
+        made = copy.copy(self)
+        made._spine, made._seed = inputs.get(AS_OF, self._spine), inputs.get(SEED, self._seed)
+        return made.expand(inputs[EVENTS])
 
     def _check_emission(self, stream: bool) -> None:
         emit = self._definition.emit
@@ -168,14 +203,32 @@ class AggregateEvents(beam.PTransform):
             fix = "give a range (start=, end=, every=) or as_of=, or write `emit: {on_event: true}`"
             raise ConfigError("the definition does not say when a batch gives rows", where="AggregateEvents", fix=fix)
 
-    def _at_moments(self, sharded: beam.PCollection, plan: Plan, settings: Any) -> Any:
+    def _of_stream(self, sharded: beam.PCollection, plan: Plan, settings: Any, shards: int) -> Any:
+        if self._seed is None:
+            step = StreamFeatures(plan, "AggregateEvents", VERSION, settings, self._clock)
+            return sharded | "Aggregate" >> typed(step, plan.output)
+        check_seed(schema_of(self._seed, "AggregateEvents"), plan)
+        check_windows(self._seed, "`seed`", "AggregateEvents")
+        if not self._seed.is_bounded:
+            raise ConfigError(
+                "`seed` is a stream", where="AggregateEvents", fix="read the table of partial aggregates as a batch"
+            )
+        for destination in ("shuffle", "state"):
+            check_destination(Partials(plan).schema, self._policy, destination, "AggregateEvents")
+        kinds = Tuple[int, Tuple[bool, bytes]]
+        live = sharded | "Pack" >> beam.ParDo(PackEvents(plan.projected)).with_output_types(kinds)
+        both = (live, self._seed | "Seeds" >> Seeds(plan, shards)) | "Meet" >> beam.Flatten()
+        step = SeededFeatures(plan, "AggregateEvents", VERSION, settings, self._clock)
+        return both | "Aggregate" >> typed(step, plan.output)
+
+    def _at_moments(self, sharded: beam.PCollection, plan: Plan, settings: Any, shards: int) -> Any:
         assert self._spine is not None
-        spine = schema_of(self._spine, "AggregateEvents")
+        spine = schema_of(self._spine, "AggregateEvents, `as_of`")
         moment = self._moment or labels.event_time_of(spine) or ""
         keys = list(plan.definition.key)
         with all_problems("AggregateEvents", SchemaError) as problems:
             _check_spine(spine, keys, moment, plan, problems)
-        _check_windows(self._spine, "`as_of`")
+        check_windows(self._spine, "`as_of`", "AggregateEvents")
         if not self._spine.is_bounded:
             raise ConfigError(
                 "`as_of` is a stream", where="AggregateEvents", fix="give the moments as a bounded PCollection"
@@ -186,33 +239,19 @@ class AggregateEvents(beam.PTransform):
         # Two kinds of batches in one group: as the bytes that their coder writes.
         kinds = Tuple[int, Tuple[bool, bytes]]
         pack = beam.ParDo(PackEvents(plan.projected)).with_output_types(kinds)
-        spread = beam.ParDo(SpreadMoments(plan, "AggregateEvents", VERSION, self._shards, settings, spine, moment))
-        typed = spread.with_output_types(kinds, **{REJECTS_TAG: BatchType(REJECT_SCHEMA)})
-        asked = self._spine | "Spread moments" >> typed.with_outputs(REJECTS_TAG, main="sharded")
+        spread = beam.ParDo(SpreadMoments(plan, "AggregateEvents", VERSION, shards, settings, spine, moment))
+        sent = spread.with_output_types(kinds, **{REJECTS_TAG: BatchType(REJECT_SCHEMA)})
+        asked = self._spine | "Spread moments" >> sent.with_outputs(REJECTS_TAG, main="sharded")
         if self.rejects is not None:
             self.rejects.add_error_pcollection(asked[REJECTS_TAG])
         met = (sharded | "Pack" >> pack, asked.sharded) | "Meet" >> beam.Flatten()
         step = AtMoments(plan, "AggregateEvents", VERSION, settings, moment, spine, output)
-        return met | "Group" >> beam.GroupByKey() | "Look back" >> _typed(step, output)
+        return met | "Group" >> beam.GroupByKey() | "Look back" >> typed(step, output)
 
     def __getstate__(self) -> dict[str, Any]:
         # The handler and the spine hold PCollections, which belong to the pipeline and not to the worker.
         settings = None if self.rejects is None else self.rejects.settings()
-        return {**self.__dict__, "rejects": settings, "pipeline": None, "_spine": None}
-
-
-def _typed(step: beam.DoFn, output: pa.Schema) -> Any:
-    typed = beam.ParDo(step).with_output_types(BatchType(output), **{REJECTS_TAG: BatchType(REJECT_SCHEMA)})
-    return typed.with_outputs(REJECTS_TAG, main="rows")
-
-
-def _check_windows(pcoll: beam.PCollection, what: str) -> None:
-    if not isinstance(pcoll.windowing.windowfn, GlobalWindows):
-        raise ConfigError(
-            f"{what} are in windows, and the windows of features are part of the definition",
-            where="AggregateEvents",
-            fix="put AggregateEvents before WindowRows",
-        )
+        return {**self.__dict__, "rejects": settings, "pipeline": None, "_spine": None, "_seed": None}
 
 
 def _check_spine(spine: pa.Schema, keys: list[str], moment: str, plan: Plan, problems: list[Problem]) -> None:
@@ -224,8 +263,9 @@ def _check_spine(spine: pa.Schema, keys: list[str], moment: str, plan: Plan, pro
                 what = f"the key `{name}` is {asked.type}, and that of the events is {events.type}"
                 problems.append(Problem(what, "as_of", "cast one of them: CastColumns"))
             elif labels.masked_of(events) != labels.masked_of(asked):
-                what = f"the key `{name}` is masked in another way than that of the events"
-                problems.append(Problem(what, "as_of", "mask both by the same method and key"))
+                how = "not masked" if labels.masked_of(asked) is None else "masked in another way"
+                what = f"the key `{name}` is {how}, unlike that of the events"
+                problems.append(Problem(what, "as_of", "mask both by the same method and key: MaskColumns"))
     if not moment:
         problems.append(Problem("no column of `as_of` is marked as the event time", "moment", "name it: moment=..."))
     else:
@@ -246,31 +286,3 @@ def _kind(data_type: pa.DataType) -> str:
         if kind(data_type):
             return "text"
     return "whole number" if pat.is_integer(data_type) else str(data_type)
-
-
-def _grid(start: Any, end: Any, every: Any, problems: list[Problem]) -> Grid | None:
-    if end is None:
-        for name, value in (("start", start), ("every", every)):
-            if value is not None:
-                problems.append(Problem(f"`{name}` without `end`", name, "say where the range ends: end='2026-02-01'"))
-        return None
-    last = _micros(end, "end", problems)
-    first = last - 1 if start is None else _micros(start, "start", problems)
-    step = 0 if every is None else duration_micros(every, "every", problems)
-    if every is not None and start is None:
-        problems.append(Problem("`every` without `start`", "start", "say where the range begins"))
-    if start is not None and first >= last and not problems:
-        problems.append(Problem("the range ends before it begins", "end", "name a later end"))
-    return Grid(first, last, step)
-
-
-def _micros(value: Any, option: str, problems: list[Problem]) -> int:
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        what = f"expected a day or a time, got {value!r}"
-        problems.append(Problem(what, option, "write it as 2026-01-31 or 2026-01-31T12:00:00Z"))
-        return 0
-    # A day, or a time without a zone, is UTC, as everywhere in the contract.
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return (moment - _EPOCH) // _MICROSECOND

@@ -64,12 +64,12 @@ class Arrivals:
           now: processing time in microseconds.
         """
         refused = list[Refused]()
-        rows = _refuse(rows, self._ahead(rows, now), "too_early", "further ahead of the clock than `ahead`", refused)
+        rows = refuse(rows, self._ahead(rows, now), "too_early", "further ahead of the clock than `ahead`", refused)
         state, code = self._coded(state, rows)
         late, newest = self._late(state, rows, code)
         code = code[~late]
-        rows = _refuse(rows, late, "late", "older than the newest event of its key less `lateness`", refused)
-        touched = _highest(state.touched, code, np.full(len(code), now))
+        rows = refuse(rows, late, "late", "older than the newest event of its key less `lateness`", refused)
+        touched = highest(state.touched, code, np.full(len(code), now))
         return self._delete(replace(state, newest=newest, touched=touched), rows, code, refused)
 
     def _ahead(self, rows: pa.RecordBatch, now: int) -> Flags:
@@ -79,16 +79,8 @@ class Arrivals:
 
     def _coded(self, state: ShardState, rows: pa.RecordBatch) -> tuple[ShardState, Ints]:
         """The number of each row's key; keys that are new become part of the state."""
-        keys = rows.select(list(self._plan.keys))
-        code = codes_of_keys(state.keys, keys)
-        count = state.keys.num_rows
-        unknown = np.flatnonzero(code == count)
-        if len(unknown):
-            fresh = keys.take(pa.array(unknown))
-            numbers, first = coded_keys(fresh, self._plan.keys)
-            code[unknown] = count + numbers
-            state = state.with_keys(fresh.take(pa.array(first)))
-        return state, code
+        code, fresh = coded_among(state.keys, rows)
+        return (state.with_keys(fresh) if fresh.num_rows else state), code
 
     def _late(self, state: ShardState, rows: pa.RecordBatch, code: Ints) -> tuple[Flags, Ints]:
         """Row by row, in the order of arrival: older than the newest event of the key so far, less the lateness.
@@ -99,19 +91,11 @@ class Arrivals:
         if not len(times):
             return np.zeros(0, np.bool_), state.newest
         counts = ~_tombstones(rows)
-        order = np.argsort(code, kind="stable")
-        moves = np.where(counts, times, NEVER)[order]
-        sorted_code = code[order]
-        starts = changes(sorted_code)
-        # The clock before each row: those of the key up to the row before, and that of the state.
-        previous = np.where(starts, state.newest[sorted_code], np.concatenate([[NEVER], moves[:-1]]))
-        places = np.unique(previous)
-        running = np.maximum.accumulate(sorted_code * len(places) + np.searchsorted(places, previous))
-        clock = np.empty(len(times), np.int64)
-        clock[order] = places[running - sorted_code * len(places)]
-        late = (clock != NEVER) & (times < np.where(clock == NEVER, 0, clock) - self._plan.definition.lateness)
+        late = late_rows(state.newest, self._plan.definition.lateness, code, times, np.where(counts, times, NEVER))
+        # What has become tiles stays so, also where another definition has a longer lateness.
+        late |= times < state.boundary[code]
         deleting = np.isin(code, np.union1d(code[~counts], np.flatnonzero(state.deleted != NEVER)))
-        newest = _highest(state.newest, code[~deleting], times[~deleting])
+        newest = highest(state.newest, code[~deleting], times[~deleting])
         self._one_by_one(state, times, code, counts, np.flatnonzero(deleting), late, newest)
         return late, newest
 
@@ -124,6 +108,7 @@ class Arrivals:
             key, time = int(code[row]), int(times[row])
             limit = deleted.setdefault(key, int(state.deleted[key]))
             late[row] = newest[key] != NEVER and time < int(newest[key]) - self._plan.definition.lateness
+            late[row] |= time < int(state.boundary[key])
             if late[row]:
                 continue
             if not counts[row]:
@@ -163,7 +148,50 @@ class Arrivals:
         return Arrived(state, rows, code, fresh, count, refused)
 
 
-def _refuse(rows: pa.RecordBatch, bad: Flags, code: str, message: str, refused: list[Refused]) -> pa.RecordBatch:
+def coded_among(known: pa.RecordBatch, rows: pa.RecordBatch) -> tuple[Ints, pa.RecordBatch]:
+    """The number of each row's key among known ones, and the keys that are new, which follow them.
+
+    Args:
+      known: the key's columns, one row a key.
+      rows: projected events.
+    """
+    names = known.schema.names
+    keys = rows.select(names)
+    code = codes_of_keys(known, keys)
+    count = known.num_rows
+    unknown = np.flatnonzero(code == count)
+    fresh = keys.take(pa.array(unknown, pa.int64()))
+    numbers, first = coded_keys(fresh, names)
+    code[unknown] = count + numbers
+    return code, fresh.take(pa.array(first))
+
+
+def late_rows(newest: Ints, lateness: int, code: Ints, times: Ints, moves: Ints) -> Flags:
+    """Row by row, in the order of arrival: older than the newest event of the key so far, less the lateness.
+
+    Args:
+      newest: the clock of each key before.
+      lateness: in microseconds.
+      code: the key of each row.
+      times: of each row.
+      moves: to where each row moves the clock of its key; the least number if it does not.
+    """
+    if not len(times):
+        return np.zeros(0, np.bool_)
+    order = np.argsort(code, kind="stable")
+    moves, sorted_code = moves[order], code[order]
+    starts = changes(sorted_code)
+    # The clock before each row: those of the key up to the row before, and that of the state.
+    previous = np.where(starts, newest[sorted_code], np.concatenate([[NEVER], moves[:-1]]))
+    places = np.unique(previous)
+    running = np.maximum.accumulate(sorted_code * len(places) + np.searchsorted(places, previous))
+    clock = np.empty(len(times), np.int64)
+    clock[order] = places[running - sorted_code * len(places)]
+    return (clock != NEVER) & (times < np.where(clock == NEVER, 0, clock) - lateness)
+
+
+def refuse(rows: pa.RecordBatch, bad: Flags, code: str, message: str, refused: list[Refused]) -> pa.RecordBatch:
+    """The rows that are not bad; `refused` grows by the others."""
     if not bad.any():
         return rows
     refused.append(Refused(code, message, rows.take(pa.array(np.flatnonzero(bad)))))
@@ -176,7 +204,8 @@ def _tombstones(rows: pa.RecordBatch) -> Flags:
     return np.asarray(rows.column(DELETES).to_numpy(zero_copy_only=False), np.bool_)
 
 
-def _highest(values: Ints, places: Ints, others: Ints) -> Ints:
+def highest(values: Ints, places: Ints, others: Ints) -> Ints:
+    """The values, at some places raised to others."""
     found = values.copy()
     np.maximum.at(found, places, others)
     return found

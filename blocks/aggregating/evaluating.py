@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 
 from blocks.aggregating.definition import Feature
 from blocks.aggregating.events import ID, Events
+from blocks.aggregating.exact.numbers import nearest_doubles
+from blocks.aggregating.ops.codes import plain
 from blocks.aggregating.ops.entries import ranks_within
 from blocks.aggregating.ops.operation import Moments, Selected
 from blocks.aggregating.ops.time_since_last import TimeSinceLast
@@ -138,12 +140,11 @@ class Evaluation:
             if feature.max_events is not None:
                 cut = high - low > feature.max_events
                 low = np.maximum(low, high - feature.max_events)
-            operation = plan.aggregates[output.aggregate].operation
-            results = operation.finalize(folded.tree.merged(low, high), Moments(moments, feature.window))
-            columns[place], truncated[place] = results.values, _either(results.truncated, cut)
+            results = folded.tree.results(low, high, Moments(moments, feature.window))
+            columns[place], truncated[place] = results.values, either(results.truncated, cut)
         for place, dividend, divisor in ratios(plan):
             columns[place] = _ratio(columns[dividend], columns[divisor])
-            truncated[place] = _either(truncated[dividend], truncated[divisor])
+            truncated[place] = either(truncated[dividend], truncated[divisor])
         return Values(columns, truncated, seen)
 
     def folded(self, output: Output) -> "Folded":
@@ -263,16 +264,19 @@ def _column(events: Events, name: str, rows: Ints | None) -> pa.Array | None:
     return column if rows is None else column.take(pa.array(rows))
 
 
-def _either(one: Flags | None, other: Flags | None) -> Flags | None:
+def either(one: Flags | None, other: Flags | None) -> Flags | None:
+    """Flags of which one is set; None for none."""
     if one is None or other is None:
         return one if other is None else other
     return one | other
 
 
 def _ratio(dividend: pa.Array, divisor: pa.Array) -> pa.Array:
-    """The quotient as double; null where either is, or the divisor is 0."""
-    top, bottom = (pc.cast(one, pa.float64(), safe=False) for one in (dividend, divisor))
-    return pc.if_else(pc.equal(bottom, 0.0), pa.scalar(None, pa.float64()), pc.divide(top, bottom))
+    """The quotient of the nearest doubles; null where either is, or the divisor is 0."""
+    top, bottom = nearest_doubles(dividend), nearest_doubles(divisor)
+    # Of two infinities processors make different NaNs.
+    found = plain(pc.divide(top, bottom))
+    return pc.if_else(pc.equal(bottom, 0.0), pa.scalar(None, pa.float64()), found)
 
 
 def _joined(parts: list[tuple[Ints, Values]]) -> Values:

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from blocks.aggregating.definition import Definition, Feature
 from blocks.aggregating.ops import OPERATIONS
+from blocks.aggregating.partials import CLOCKS, DEFINITION, EMITTED, EVENTS, tiles_name
 from blocks.aggregating.plan import AS_OF, REASON, REVISION, TRUNCATED
 from blocks.aggregating.reading import DefinitionSource, read_definition
+from blocks.aggregating.shard_state import hop_of
 from blocks.catalog.flow import columns_of
 
 _SHOWS = {one.name: one.shows for one in OPERATIONS}
@@ -28,14 +30,38 @@ def sources_of(source: DefinitionSource, columns: list[str]) -> dict[str, tuple[
     found[AS_OF] = ("computed", tuple(name for name in [definition.event_time] if name in columns))
     found[REVISION] = found[REASON] = ("computed", ())
     for feature in definition.features:
-        found[feature.name] = ("computed", tuple(dict.fromkeys(_tells_of(feature, definition))))
+        found[feature.name] = ("computed", tuple(dict.fromkeys(tells_of(feature, definition))))
     found[TRUNCATED] = ("computed", ())
     return found
 
 
-def _tells_of(feature: Feature, definition: Definition) -> Iterator[str]:
+def added_to_moments(
+    told: dict[str, tuple[str, tuple[str, ...]]], source: DefinitionSource
+) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Of the columns of the results those that are added to the rows of `as_of`."""
+    names = [*(feature.name for feature in read_definition(source).features), TRUNCATED]
+    return {name: told[name] for name in names if name in told}
+
+
+def partials_of(source: DefinitionSource, columns: list[str]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Name to (how, columns of the events that it tells of) of every column of partial aggregates."""
+    definition = read_definition(source)
+    # The event time may be that which the schema marks.
+    named = [name for name in columns_named(source) if name not in definition.key]
+    time = tuple(name for name in [definition.event_time] if name)
+    found: dict[str, tuple[str, tuple[str, ...]]] = {name: ("kept", (name,)) for name in definition.key}
+    found |= dict.fromkeys(CLOCKS, ("computed", time))
+    found |= {DEFINITION: ("computed", ()), EVENTS: ("computed", tuple(named))}
+    for hop in dict.fromkeys(hop_of(one) for one in definition.features if one.op != "ratio"):
+        if hop:
+            found[tiles_name(hop)] = ("computed", tuple(named))
+    return found | {EMITTED: ("computed", tuple(named))}
+
+
+def tells_of(feature: Feature, definition: Definition) -> Iterator[str]:
+    """The columns of the events that a feature tells of."""
     for name in feature.of:
-        yield from _tells_of(next(one for one in definition.features if one.name == name), definition)
+        yield from tells_of(next(one for one in definition.features if one.name == name), definition)
     if feature.by:
         yield feature.by
     if feature.column and _SHOWS[feature.op] != "counts":

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.types as pat
 
-from blocks.aggregating.ops.codes import plain
+from blocks.shaping.first_rows import one_form
 from blocks.shaping.key_hash import mix
 
 Words = npt.NDArray[np.uint64]
@@ -50,7 +50,7 @@ def hashes_of(values: pa.Array) -> Words:
 def _word(values: pa.Array) -> Words:
     data_type = values.type
     if pat.is_floating(data_type):
-        doubles: Any = plain(values.cast(pa.float64())).to_numpy(zero_copy_only=False)
+        doubles: Any = one_form(values.cast(pa.float64())).to_numpy(zero_copy_only=False)
         return np.asarray(doubles.view(np.uint64), np.uint64)
     if pat.is_temporal(data_type):
         values = values.view(pa.int32() if data_type.bit_width == 32 else pa.int64())

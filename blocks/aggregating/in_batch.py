@@ -12,7 +12,7 @@ from apache_beam.metrics import Metrics
 
 from blocks.aggregating.emitting import CONDITION, EVENT, WINDOW_END, Emitter, chunks, reasons_of, truncated_names
 from blocks.aggregating.evaluating import Evaluation
-from blocks.aggregating.events import Accepted, Events, accept, codes_of_keys
+from blocks.aggregating.events import Accepted, accept, codes_of_keys
 from blocks.aggregating.ops.entries import changes
 from blocks.aggregating.plan import Plan
 from blocks.aggregating.refusing import RefusedEvents
@@ -110,25 +110,32 @@ class AtSteps(OfShard):
         yield from rejects_out(rejects, self._metrics, stops=self._settings is None)
         events = accepted.events
         features = Evaluation(self._plan, events)
-        for code, as_of in steps(events, self._plan, self._grid):
+        for code, as_of in steps(events.code, events.times, self._plan, self._grid):
             values = features.at(code, as_of)
             keys = events.keys.take(pa.array(code))
             rows = self._emit.rows(keys, as_of, values, reasons_of(WINDOW_END, len(code)))
             yield from self._rows(rows.filter(pa.array(values.seen)), "as_of")
 
 
-def steps(events: Events, plan: Plan, grid: Grid) -> Iterator[tuple[Ints, Ints]]:
-    """(keys, moments) of a grid at which an event may be within the windows, so many at a time."""
-    if not len(events):
+def steps(code: Ints, times: Ints, plan: Plan, grid: Grid) -> Iterator[tuple[Ints, Ints]]:
+    """(keys, moments) of a grid at which an event may be within the windows, so many at a time.
+
+    Args:
+      code: the key of each event, or of each tile.
+      times: of each event, or where each tile begins; ascending within a key.
+      plan: of the features.
+      grid: the steps.
+    """
+    if not len(code):
         return
     reach = max(plan.definition.longest, plan.endless * plan.definition.state_ttl)
     every = grid.every or max(grid.end - grid.start, 1)
     # Steps are counted back from the end where there is no grid, else from the epoch.
     origin = 0 if grid.every else grid.end
-    first = np.maximum((events.times - origin) // every + 1, (grid.start - origin) // every + 1)
-    last = np.minimum((events.times + reach - origin) // every, (grid.end - origin) // every)
+    first = np.maximum((times - origin) // every + 1, (grid.start - origin) // every + 1)
+    last = np.minimum((times + reach - origin) // every, (grid.end - origin) // every)
     # Steps that an event before reaches too are not counted again.
-    new_key = np.concatenate([[True], np.diff(events.code) > 0])
+    new_key = np.concatenate([[True], np.diff(code) > 0])
     reached = np.where(new_key[1:], np.iinfo(np.int64).min, last[:-1])
     first[1:] = np.maximum(first[1:], reached + 1)
     counts = np.maximum(last - first + 1, 0)
@@ -136,7 +143,7 @@ def steps(events: Events, plan: Plan, grid: Grid) -> Iterator[tuple[Ints, Ints]]
     for part in chunks(int(total[-1])):
         place = np.arange(part.start, part.stop)
         event = np.searchsorted(total, place, side="right") - 1
-        yield events.code[event], (first[event] + place - total[event]) * every + origin
+        yield code[event], (first[event] + place - total[event]) * every + origin
 
 
 class AtMoments(OfShard):

@@ -1,5 +1,7 @@
 """Plan: a definition and the schema of the events that it is for: types, labels, what is read, what comes out."""
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +15,9 @@ from blocks.aggregating.ops import OPERATIONS
 from blocks.aggregating.ops.by import By
 from blocks.aggregating.ops.codes import comparable
 from blocks.aggregating.ops.operation import Operation
+from blocks.catalog.flow import columns_of
 from blocks.core import labels
-from blocks.core.errors import Problem, SchemaError, all_problems
+from blocks.core.errors import Problem, SchemaError, all_problems, unknown_column
 from blocks.core.policy import Policy
 from blocks.shaping.columns import missing_columns
 from blocks.shaping.expressions import Expression, check, read_syntax
@@ -35,12 +38,21 @@ class Aggregate:
       column: projected column of its values; empty without one.
       condition: projected column that says which events count; empty for all.
       by: projected column of the second key; empty without one.
+      signature: says what it is, whatever else the definition has; equal in two definitions where the cells are.
     """
 
     operation: Operation
     column: str
     condition: str
     by: str
+    signature: str
+
+    @property
+    def name(self) -> str:
+        """For people, and unique: the operation, its column, and a hash of the signature."""
+        operation, column, *_ = json.loads(self.signature)
+        short = hashlib.blake2b(self.signature.encode(), digest_size=3).hexdigest()
+        return "_".join(part for part in (operation, column, short) if part)
 
 
 @dataclass(frozen=True)
@@ -103,12 +115,14 @@ def make_plan(definition: Definition, schema: pa.Schema, block: str, policy: Pol
       SchemaError: columns that are not there or do not fit, expressions that cannot be used; all of them.
     """
     with all_problems(block, SchemaError) as problems:
-        plan = _Planner(definition, schema, policy, problems).plan()
+        plan = Planner(definition, schema, policy, problems).plan()
     assert plan is not None
     return plan
 
 
-class _Planner:
+class Planner:
+    """Plans a definition over a schema; `problems` grows by what is wrong with it."""
+
     def __init__(self, definition: Definition, schema: pa.Schema, policy: Policy, problems: list[Problem]) -> None:
         self._definition, self._schema, self._policy, self._problems = definition, schema, policy, problems
         # Where nothing has a label, nothing gets one.
@@ -120,6 +134,7 @@ class _Planner:
         self._seen: dict[Any, int] = {}
 
     def plan(self) -> Plan | None:
+        """The plan; None where there are problems."""
         definition = self._definition
         event_time = definition.event_time or labels.event_time_of(self._schema) or ""
         self._check_source(event_time)
@@ -136,6 +151,7 @@ class _Planner:
             if made is not None:
                 outputs.append(made)
         if self._problems:
+            self._problems.extend(self._unknown_results())
             return None
         key_fields = [self._schema.field(name) for name in definition.key]
         moment = labels.put(pa.field(AS_OF, _MOMENT, False, self._schema.field(event_time).metadata), _MOMENT_MARKS)
@@ -212,12 +228,12 @@ class _Planner:
         condition = self._condition(feature.where, f"{where}: where") if feature.where else ""
         if unknown or (feature.where and not condition):
             return None
-        column = _wire(self._schema.field(feature.column).type) if feature.column else None
+        column = wire_type(self._schema.field(feature.column).type) if feature.column else None
         if column is not None and not kind.takes(column):
             what = f"`{feature.op}` cannot take column `{feature.column}`, {column}"
             self._problems.append(Problem(what, where, f"it takes {kind.wanted()}; convert it before: CastColumns"))
             return None
-        by = _wire(self._schema.field(feature.by).type) if feature.by else None
+        by = wire_type(self._schema.field(feature.by).type) if feature.by else None
         if by is not None and not comparable(by):
             what = f"column `{feature.by}` is {by}, which has no order"
             self._problems.append(Problem(what, where, "take one of texts, numbers or times as `by`"))
@@ -231,7 +247,8 @@ class _Planner:
             self._seen[shared] = len(self._aggregates)
             value = self._column(feature.column, "v") if feature.column else ""
             second = self._column(feature.by, "v") if feature.by else ""
-            self._aggregates.append(Aggregate(operation, value, condition, second))
+            signature = _signature(feature, column, by)
+            self._aggregates.append(Aggregate(operation, value, condition, second, signature))
         number = self._seen[shared]
         operation = self._aggregates[number].operation
         field = pa.field(feature.name, operation.result, operation.nullable)
@@ -297,24 +314,36 @@ class _Planner:
             self._problems.append(Problem(what, where, "compare it with something, as in declined_1h >= 3"))
         return found
 
+    def _unknown_results(self) -> Iterator[Problem]:
+        """Names in the condition of the emission that no result has; for where it cannot be checked as a whole."""
+        definition = self._definition
+        known = [*definition.key, AS_OF, REVISION, REASON, *(one.name for one in definition.features), TRUNCATED]
+        for name in columns_of(definition.emit.on_condition) if definition.emit.on_condition else ():
+            if name not in known:
+                yield unknown_column(name, known, "emit.on_condition")
+
     def _projected(self, event_time: str, keys: tuple[str, ...]) -> tuple[pa.Schema, pa.Schema]:
         definition, schema = self._definition, self._schema
         fields, shown = [], []
         for name, column in self._columns.items():
             source = schema.field(column)
-            fields.append(pa.field(name, _wire(source.type), name not in keys))
+            fields.append(_told_of(pa.field(name, wire_type(source.type), name not in keys), source))
             shown.append(source)
-        fields += [pa.field(TIME, pa.int64(), False), pa.field(ID, pa.large_binary(), False)]
-        shown.append(schema.field(event_time))
-        shown += [
+        moment = schema.field(event_time)
+        identity = [
             schema.field(name) for name in ([definition.event_id] if definition.event_id else definition.identity)
         ]
+        fields.append(_told_of(pa.field(TIME, pa.int64(), False), moment))
+        fields.append(_told_of(pa.field(ID, pa.large_binary(), False), *identity))
+        shown += [moment, *identity]
         if definition.known_at:
-            fields.append(pa.field(KNOWN, pa.int64(), False))
-            shown.append(schema.field(definition.known_at))
+            known = schema.field(definition.known_at)
+            fields.append(_told_of(pa.field(KNOWN, pa.int64(), False), known))
+            shown.append(known)
         for name, condition in self._conditions.items():
-            fields.append(pa.field(name, pa.bool_(), False))
-            shown.append(condition.field(f"whether {condition.text}"))
+            told = condition.field(f"whether {condition.text}")
+            fields.append(_told_of(pa.field(name, pa.bool_(), False), told))
+            shown.append(told)
         unique: dict[str, pa.Field] = {}
         for field in shown:
             unique.setdefault(field.name, field)
@@ -324,10 +353,25 @@ class _Planner:
 _MOMENT_MARKS = {labels.EVENT_TIME: "true", labels.KEY: "true", labels.DESCRIPTION: None, labels.EPOCH: None}
 
 
-def _wire(data_type: pa.DataType) -> pa.DataType:
+def _signature(feature: Feature, column: pa.DataType | None, by: pa.DataType | None) -> str:
+    kinds = [str(kind) if kind is not None else "" for kind in (column, by)]
+    second = [feature.by, feature.max_keys] if feature.by else []
+    options = sorted((name, str(value)) for name, value in feature.options.items())
+    return json.dumps([feature.op, feature.column, *kinds, feature.where, second, options], separators=(",", ":"))
+
+
+def _told_of(field: pa.Field, *sources: pa.Field) -> pa.Field:
+    """The field with the labels and the mask of what it is made of, by which a policy judges it on its way."""
+    found = list(labels.leaves(pa.schema(sources)))
+    field = labels.with_labels(field, merged_labels(found))
+    marks = {leaf.masked.to_json() if leaf.masked else None for leaf in found if leaf.labels != {labels.PUBLIC}}
+    return labels.put(field, {labels.MASKED: marks.pop()}) if len(marks) == 1 else field
+
+
+def wire_type(data_type: pa.DataType) -> pa.DataType:
     """The type in which values travel: no views and no dictionaries."""
     if pat.is_dictionary(data_type):
-        return _wire(data_type.value_type)
+        return wire_type(data_type.value_type)
     if pat.is_string_view(data_type):
         return pa.large_string()
     return pa.large_binary() if pat.is_binary_view(data_type) else data_type

@@ -7,12 +7,13 @@ cost about forty merges and not a thousand.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from blocks.aggregating.ops.entries import ranks_within
-from blocks.aggregating.ops.operation import Ints, Operation
+from blocks.aggregating.ops.operation import Ints, Moments, Operation, Results
 
 GROUP = 8
 # Nodes that are gathered at a time.
@@ -33,6 +34,20 @@ class Tree:
         self._operation = operation
         self._levels = [cells]
         self._nodes: pa.RecordBatch | None = None
+        self._index: tuple[Any] | None = None
+
+    def results(self, start: Ints, stop: Ints, moments: Moments) -> Results:
+        """The result of each range.
+
+        Args:
+          start: first row of each range.
+          stop: the row after its last.
+          moments: of each.
+        """
+        index = self._indexed()
+        if index is None:
+            return self._operation.finalize(self.merged(start, stop), moments)
+        return self._operation.of_ranges(index, start, np.maximum(stop, start), moments)
 
     def merged(self, start: Ints, stop: Ints) -> pa.RecordBatch:
         """The merged cell of each range; the identity where it is empty.
@@ -42,15 +57,20 @@ class Tree:
           stop: the row after its last.
         """
         stop = np.maximum(stop, start)
-        quick = self._operation.ranges(self._levels[0], start, stop)
-        if quick is not None:
-            return quick
+        index = self._indexed()
+        if index is not None:
+            return self._operation.ranges(index, start, stop)
         runs = self._runs(start, stop)
         if self._nodes is None:
             self._nodes = pa.concat_batches(self._levels)
         nodes, operation = self._nodes, self._operation
         merged = [operation.merge(nodes.take(pa.array(rows)), offsets) for rows, offsets in _gathered(runs, len(start))]
         return pa.concat_batches(merged) if merged else operation.identity(0)
+
+    def _indexed(self) -> Any:
+        if self._index is None:
+            self._index = (self._operation.index(self._levels[0]),)
+        return self._index[0]
 
     def _runs(self, start: Ints, stop: Ints) -> "_Runs":
         query, low, high, base, level = np.arange(len(start)), start, stop, 0, 0

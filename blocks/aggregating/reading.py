@@ -4,15 +4,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from blocks.aggregating.definition import Definition, Emission, Feature, default_hop
 from blocks.aggregating.ops import OPERATIONS
 from blocks.aggregating.ops.operation import Operation
 from blocks.aggregating.ops.options import NEEDED
+from blocks.aggregating.ops.other_names import OTHER_NAMES
 from blocks.core import strict_yaml
+from blocks.core.durations import duration_micros
 from blocks.core.errors import ConfigError, Problem, all_problems, nearest
-from blocks.shaping.durations import duration_micros
 
 DefinitionSource = str | Path | Mapping[str, Any] | Definition
 
@@ -45,20 +46,48 @@ def read_definition(source: DefinitionSource) -> Definition:
 
 def _read(document: strict_yaml.Document) -> Definition:
     with all_problems(document.file, ConfigError) as problems:
-        return _Reader(document, problems).definition()
+        return Reader(document, problems).definition()
 
 
 Path_ = tuple[str | int, ...]
 
 
-class _Reader:
+class Reader:
+    """Reads a document; `problems` grows by what is wrong with it.
+
+    Class attributes:
+      feature_keys: what a feature may have beside the options of its operation.
+      taken: columns that every result has.
+    """
+
+    feature_keys: ClassVar[tuple[str, ...]] = _FEATURE
+    taken: ClassVar[tuple[str, ...]] = TAKEN
+
     def __init__(self, document: strict_yaml.Document, problems: list[Problem]) -> None:
         self._document, self._problems = document, problems
 
     def definition(self) -> Definition:
+        """The definition, as far as it can be read."""
         top = self._mapping(self._document.data, (), _TOP)
-        entity = self._mapping(top.get("entity"), ("entity",), ("key",), needed=True)
         source = self._mapping(top.get("source"), ("source",), _SOURCE, needed=True)
+        made = Definition(
+            **self._whose(top, source),
+            features=self._features(top.get("features")),
+            known_at=self._name(source, "known_at"),
+            delete_key=self._text(source, "delete_key", ("source",)),
+            emit=self._emission(top.get("emit")),
+            **self._times(top),
+            source_unique=self._flag(top, "source_unique", ()),
+            file=self._document.file,
+        )
+        for one in made.features:
+            if one.name in made.key:
+                self._problems.append(Problem(f"`{one.name}` is the key", one.place, "give the feature another name"))
+        return self._with_ttl(made, "state_ttl" in top)
+
+    def _whose(self, top: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
+        """Key, event time and identity of the events."""
+        entity = self._mapping(top.get("entity"), ("entity",), ("key",), needed=True)
         key = self._names(entity, "key", ("entity",))
         if not key and "entity" in top:
             self._add("no key", ("entity",), "name the column of whom the features are: `entity: {key: user_id}`")
@@ -67,24 +96,21 @@ class _Reader:
             what = "both `event_id` and `identity`" if event_id else "neither `event_id` nor `identity`"
             fix = "name the column that tells events apart, or, without one, the columns that do together"
             self._add(what, ("source",), fix)
-        features = self._features(top.get("features"))
-        made = Definition(
-            key=key,
-            features=features,
-            event_time=self._name(source, "event_time"),
-            event_id=event_id,
-            identity=identity,
-            known_at=self._name(source, "known_at"),
-            delete_key=self._text(source, "delete_key", ("source",)),
-            emit=self._emission(top.get("emit")),
-            lateness=self._time(top, "lateness", (), Definition.lateness),
-            ahead=self._time(top, "ahead", (), Definition.ahead),
-            state_ttl=self._time(top, "state_ttl", (), 0),
-            source_unique=self._flag(top, "source_unique", ()),
-            schema=self._name(source, "schema"),
-            file=self._document.file,
-        )
-        return self._with_ttl(made, "state_ttl" in top)
+        return {
+            "key": key,
+            "event_time": self._name(source, "event_time"),
+            "event_id": event_id,
+            "identity": identity,
+            "schema": self._name(source, "schema"),
+        }
+
+    def _times(self, top: Mapping[str, Any]) -> dict[str, Any]:
+        """How late and how early events may be, and how long state is kept."""
+        return {
+            "lateness": self._time(top, "lateness", (), Definition.lateness),
+            "ahead": self._time(top, "ahead", (), Definition.ahead),
+            "state_ttl": self._time(top, "state_ttl", (), 0),
+        }
 
     def _with_ttl(self, made: Definition, given: bool) -> Definition:
         needed = made.longest + made.lateness
@@ -123,19 +149,19 @@ class _Reader:
         before = len(self._problems)
         op = given.get("op") if isinstance(given, Mapping) else None
         kind = _BY_NAME.get(op) if isinstance(op, str) else None
-        keys = (*_FEATURE, *(kind.options if kind else ()))
+        keys = (*self.feature_keys, *(kind.options if kind else ()))
         known = kind is not None or op == "ratio"
         content = self._mapping(given, path, keys if known else None, needed=True)
         if not isinstance(given, Mapping):
             return None
         if not known:
-            fix = nearest(str(op or ""), OP_NAMES)
+            meant = OTHER_NAMES.get(str(op).lower())
+            fix = f"it is called `{meant}` here" if meant else nearest(str(op or ""), OP_NAMES)
             self._add(f"no operation `{op}`" if op else "a feature without `op`", (*path, "op"), fix)
         name = content.get("name")
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or name in TAKEN:
-            what = (
-                f"`{name}` is a column that every result has" if name in TAKEN else f"`{name}` is no name of a feature"
-            )
+        taken = name in self.taken
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or taken:
+            what = f"`{name}` is a column that every result has" if taken else f"`{name}` is no name of a feature"
             self._add(what, (*path, "name"), "letters, digits and _, not beginning with a digit")
         if op == "ratio":
             return self._ratio(content, path, before)
@@ -144,7 +170,7 @@ class _Reader:
         options = {}
         for option, takes in kind.options.items():
             if option in content:
-                options[option] = takes.read(content[option], self._document.where((*path, option)), self._problems)
+                options[option] = takes.read(content[option], self._where((*path, option)), self._problems)
             elif takes.default is NEEDED:
                 self._add(f"`{kind.name}` needs `{option}`", path, f"{option}: {takes.about}")
             else:
@@ -165,7 +191,7 @@ class _Reader:
             max_keys=self._whole(content, "max_keys", path, Feature.max_keys, 100_000),
             max_events=self._max_events(content, path, window, hop),
             options=options,
-            place=self._document.where(path),
+            place=self._where(path),
         )
 
     def _read(self, kind: type[Operation], content: Mapping[str, Any], path: Path_) -> str:
@@ -190,7 +216,7 @@ class _Reader:
         if not isinstance(of, list | tuple) or len(of) != 2 or not all(isinstance(one, str) for one in of):
             self._add("expected the names of two features", (*path, "of"), "as in of: [declined_1h, count_1h]")
             return None
-        place = self._document.where(path)
+        place = self._where(path)
         return self._made(before, name=str(content.get("name")), op="ratio", of=tuple(of), place=place)
 
     def _window(self, content: Mapping[str, Any], path: Path_) -> tuple[int | None, int]:
@@ -246,7 +272,8 @@ class _Reader:
             return {}
         for key in given:
             if keys is not None and key not in keys:
-                where = self._document.where_key((*path, key))
+                named = (*path, key)
+                where = self._document.where_key(named) if self._document.marks else self._where(named)
                 self._problems.append(Problem(f"no key `{key}`", where, nearest(str(key), keys)))
         return given
 
@@ -288,7 +315,7 @@ class _Reader:
         if key not in content:
             return default
         before = len(self._problems)
-        found = duration_micros(content[key], self._document.where((*path, key)), self._problems)
+        found = duration_micros(content[key], self._where((*path, key)), self._problems)
         if not found and len(self._problems) == before and key not in ("lateness", "ahead"):
             self._add(f"`{key}` is no time at all", (*path, key), "write a length of time, such as 5m")
         return found

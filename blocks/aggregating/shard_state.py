@@ -9,24 +9,23 @@ For each key: its clock (the newest accepted event time), when it was last touch
 And the rows that went out and may still be corrected: key, `as_of`, revision, and 128 bits of their content.
 """
 
-import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from blocks.aggregating.definition import Feature
 from blocks.aggregating.events import NEVER
 from blocks.aggregating.plan import Plan
-from blocks.core.batch_type import BatchCoder
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-CODE, START, TILED = "code", "start", "tiled"
-_VERSION = 1
+# The hop of tiles of all time.
+ALL_TIME = -1
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,8 @@ class ShardState:
       tiles: by hop; -1 for all time.
       out_code, out_as_of, out_revision, out_content: rows that went out, by key and `as_of`; revision -1: it did not
         go out, because the condition was not true.
+      since: by (hop, aggregate), of those that do not go back to the beginning: from when on all events of each key
+        are there; the least number for all of them.
     """
 
     keys: pa.RecordBatch
@@ -81,6 +82,7 @@ class ShardState:
     out_as_of: Ints
     out_revision: Ints
     out_content: npt.NDArray[np.bytes_]
+    since: Mapping[tuple[int, int], Ints] = field(default_factory=dict)
 
     def with_keys(self, keys: pa.RecordBatch) -> "ShardState":
         """The state with more keys, which have no events yet."""
@@ -92,7 +94,12 @@ class ShardState:
             boundary=np.append(self.boundary, np.full(more, NEVER)),
             touched=np.append(self.touched, np.full(more, NEVER)),
             deleted=np.append(self.deleted, np.full(more, NEVER)),
+            since={kind: np.append(one, np.full(more, NEVER)) for kind, one in self.since.items()},
         )
+
+    def with_tiles(self, tiles: Mapping[int, Tiles]) -> "ShardState":
+        """The state with other tiles."""
+        return replace(self, tiles=tiles)
 
     def untouched(self, code: Ints) -> "ShardState":
         """The state with some keys as if they had not been touched."""
@@ -123,117 +130,13 @@ class ShardState:
             self.out_as_of[out],
             self.out_revision[out],
             self.out_content[out],
+            {kind: one[kept] for kind, one in self.since.items()},
         )
 
 
-class StateCoder:
-    """Shard states as bytes: five Arrow messages and more, one for each kind of tiles.
-
-    Args:
-      plan: of the features.
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        key_fields = [plan.projected.field(name) for name in plan.keys]
-        clocks = ("newest", "boundary", "touched", "deleted")
-        number = [pa.field(name, pa.int64(), False) for name in clocks]
-        self._keys = pa.schema([*key_fields, *number])
-        marks = [pa.field(CODE, pa.int64(), False), pa.field(TILED, pa.bool_(), False)]
-        self._recent = pa.schema([*plan.projected, *marks])
-        self._out = pa.schema(
-            [
-                pa.field(CODE, pa.int64(), False),
-                pa.field("as_of", pa.int64(), False),
-                pa.field("revision", pa.int64(), False),
-                pa.field("content", pa.binary(16), False),
-            ]
-        )
-        self._tiles = {hop: _tile_schema(plan, numbers) for hop, numbers in tile_kinds(plan).items()}
-        schemas = [self._keys, self._recent, self._out, *self._tiles.values()]
-        self._coders = [BatchCoder(schema) for schema in schemas]
-
-    def empty(self) -> ShardState:
-        """The state of no keys."""
-        none = np.zeros(0, np.int64)
-        tiles = {
-            hop: Tiles(none, none, {number: self._plan.aggregates[number].operation.identity(0) for number in numbers})
-            for hop, numbers in tile_kinds(self._plan).items()
-        }
-        keys = pa.RecordBatch.from_pylist(
-            [], schema=pa.schema([self._plan.projected.field(n) for n in self._plan.keys])
-        )
-        recent = pa.RecordBatch.from_pylist([], schema=self._plan.projected)
-        flags = np.zeros(0, np.bool_)
-        content = np.zeros(0, "S16")
-        return ShardState(keys, none, none, none, none, recent, none, flags, tiles, none, none, none, content)
-
-    def encode(self, state: ShardState) -> bytes:
-        """The bytes of a state."""
-        clocks = [pa.array(one) for one in (state.newest, state.boundary, state.touched, state.deleted)]
-        batches = [
-            pa.RecordBatch.from_arrays([*state.keys.columns, *clocks], schema=self._keys),
-            pa.RecordBatch.from_arrays(
-                [*state.recent.columns, pa.array(state.recent_code), pa.array(state.tiled)], schema=self._recent
-            ),
-            pa.RecordBatch.from_arrays(
-                [
-                    pa.array(state.out_code),
-                    pa.array(state.out_as_of),
-                    pa.array(state.out_revision),
-                    pa.Array.from_buffers(
-                        pa.binary(16), len(state.out_content), [None, pa.py_buffer(state.out_content.tobytes())]
-                    ),
-                ],
-                schema=self._out,
-            ),
-        ]
-        for hop, schema in self._tiles.items():
-            one = state.tiles[hop]
-            cells = [cell.to_struct_array() for cell in one.cells.values()]
-            batches.append(pa.RecordBatch.from_arrays([pa.array(one.code), pa.array(one.times), *cells], schema=schema))
-        parts = [coder.encode(batch) for coder, batch in zip(self._coders, batches, strict=True)]
-        sizes = np.array([_VERSION, *map(len, parts)], "<u4")
-        return sizes.tobytes() + b"".join(parts)
-
-    def decode(self, content: bytes) -> ShardState:
-        """The state of some bytes."""
-        count = len(self._coders)
-        sizes = np.frombuffer(content, "<u4", count + 1)
-        assert sizes[0] == _VERSION
-        ends = 4 * (count + 1) + np.cumsum(np.concatenate([[0], sizes[1:].astype(np.int64)]))
-        parts = [content[start:stop] for start, stop in itertools.pairwise(ends)]
-        keys, recent, out, *tiled = (coder.decode(part) for coder, part in zip(self._coders, parts, strict=True))
-        tiles = {}
-        for (hop, numbers), batch in zip(tile_kinds(self._plan).items(), tiled, strict=True):
-            cells = {
-                number: pa.RecordBatch.from_struct_array(batch.column(2 + place)).cast(
-                    self._plan.aggregates[number].operation.cells
-                )
-                for place, number in enumerate(numbers)
-            }
-            tiles[hop] = Tiles(batch.column(0).to_numpy(), batch.column(1).to_numpy(), cells)
-        width = len(self._plan.keys)
-        content_column = out.column(3)
-        digests = np.frombuffer(content_column.buffers()[1], "S16")[content_column.offset :][: out.num_rows]
-        return ShardState(
-            keys.select(list(self._plan.keys)),
-            keys.column(width).to_numpy(),
-            keys.column(width + 1).to_numpy(),
-            keys.column(width + 2).to_numpy(),
-            keys.column(width + 3).to_numpy(),
-            recent.select(self._plan.projected.names),
-            recent.column(CODE).to_numpy(),
-            recent.column(TILED).to_numpy(zero_copy_only=False),
-            tiles,
-            out.column(0).to_numpy(),
-            out.column(1).to_numpy(),
-            out.column(2).to_numpy(),
-            digests,
-        )
-
-
-ALL_TIME = -1
+def hop_of(feature: Feature) -> int:
+    """The hop of the tiles of a feature; ALL_TIME for all time, 0 for none."""
+    return ALL_TIME if feature.window is None else feature.hop
 
 
 def tile_kinds(plan: Plan) -> dict[int, list[int]]:
@@ -241,22 +144,75 @@ def tile_kinds(plan: Plan) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for output in plan.outputs:
         feature = output.feature
-        if output.aggregate < 0 or (feature.window is not None and feature.hop == 0):
+        if output.aggregate < 0 or hop_of(feature) == 0:
             continue
-        numbers = found.setdefault(ALL_TIME if feature.window is None else feature.hop, [])
+        numbers = found.setdefault(hop_of(feature), [])
         if output.aggregate not in numbers:
             numbers.append(output.aggregate)
     return found
 
 
-def _tile_schema(plan: Plan, numbers: list[int]) -> pa.Schema:
-    cells = [
-        pa.field(f"cell_{number}", pa.struct(list(plan.aggregates[number].operation.cells)), False)
-        for number in numbers
-    ]
-    return pa.schema([pa.field(CODE, pa.int64(), False), pa.field(START, pa.int64(), False), *cells])
+def floored(moments: Ints, step: int) -> Ints:
+    """Moments rounded down to a grid; what is the least number stays it."""
+    return np.where(moments == NEVER, NEVER, moments - np.where(moments == NEVER, 0, moments) % step)
 
 
 def less(moments: Ints, micros: int) -> Ints:
     """Moments less a time; what is the least number stays it."""
     return np.where(moments == NEVER, NEVER, np.where(moments == NEVER, 0, moments) - micros)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a state consists of, told without numbers that another definition would give otherwise.
+
+    Attributes:
+      structure: what makes events of a key what they are: key, time, identity and its types.
+      columns: of each projected column, where it comes from and its type.
+      aggregates: signatures, in order.
+      tiles: by hop, as text: signatures of the aggregates that have a cell, in order.
+      windows: by hop, as text: the longest window.
+      exact: features with a hop of 0: signature, window, most events.
+    """
+
+    structure: list[list[str]]
+    columns: dict[str, list[str]]
+    aggregates: list[str]
+    tiles: dict[str, list[str]]
+    windows: dict[str, int]
+    exact: list[list[Any]]
+
+    @classmethod
+    def of(cls, plan: Plan) -> "Shape":
+        """That of a plan."""
+        definition, projected = plan.definition, plan.projected
+        sources = {name: ["column", column] for name, column in plan.columns.items()}
+        sources |= {name: ["condition", one.text] for name, one in plan.conditions.items()}
+        columns = {name: [*sources[name], str(projected.field(name).type)] for name in sources}
+        identity = [definition.event_id] if definition.event_id else list(definition.identity)
+        structure = [
+            [f"{name} {columns[projected][2]}" for name, projected in zip(definition.key, plan.keys, strict=True)],
+            [plan.event_time],
+            [f"{name} {plan.schema.field(name).type}" for name in identity],
+            [definition.known_at, definition.delete_key],
+        ]
+        kinds = {
+            str(hop): [plan.aggregates[number].signature for number in one] for hop, one in tile_kinds(plan).items()
+        }
+        windows: dict[str, int] = {}
+        exact = []
+        for output in plan.outputs:
+            feature = output.feature
+            if output.aggregate < 0 or feature.window is None:
+                continue
+            if feature.max_events is not None:
+                exact.append([plan.aggregates[output.aggregate].signature, feature.window, feature.max_events])
+            else:
+                windows[str(feature.hop)] = max(windows.get(str(feature.hop), 0), feature.window)
+        aggregates = [one.signature for one in plan.aggregates]
+        return cls(structure, columns, aggregates, kinds, windows, exact)
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> "Shape":
+        """From what `dataclasses.asdict` gave, by way of JSON."""
+        return cls(**given)

@@ -7,14 +7,15 @@ import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from apache_beam.typehints import Tuple
 
 from blocks.aggregating.hashing import hashes_of
 from blocks.aggregating.plan import Plan
 from blocks.aggregating.projecting import Projector, without_nulls
-from blocks.core.batch_type import BatchCoder
+from blocks.core.batch_type import BatchCoder, BatchType
 from blocks.core.block import StepMetrics, rejects_out, stamped
 from blocks.core.reject_records import RejectMaker
-from blocks.core.rejects import Reject, RejectSettings
+from blocks.core.rejects import REJECT_SCHEMA, REJECTS_TAG, Reject, RejectSettings
 from blocks.shaping.sharding import by_shard
 
 Ints = npt.NDArray[np.int64]
@@ -41,6 +42,15 @@ class SpreadEvents(beam.DoFn):
         yield from rejects_out(rejects, self._metrics, stops=self._settings is None)
         for shard, _, part in by_shard(rows, shards_of(rows, self._plan.keys, self._shards)):
             yield stamped((shard, part), timestamp, window)
+
+
+def spread_events(plan: Plan, block: str, version: str, shards: int, settings: RejectSettings | None) -> Any:
+    """The step that sends events to shards, typed: `sharded`, and rejects."""
+    step = beam.ParDo(SpreadEvents(plan, block, version, shards, settings))
+    main = Tuple[int, BatchType(plan.projected)]
+    return step.with_output_types(main, **{REJECTS_TAG: BatchType(REJECT_SCHEMA)}).with_outputs(
+        REJECTS_TAG, main="sharded"
+    )
 
 
 class PackEvents(beam.DoFn):

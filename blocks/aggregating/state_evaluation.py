@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from blocks.aggregating.evaluating import Evaluation, Folded, expanded, fold
+from blocks.aggregating.evaluating import Evaluation, Folded, Values, either, expanded, fold
 from blocks.aggregating.events import KNOWN, NEVER, TIME, Events, before_moments, by_time
-from blocks.aggregating.plan import Output, Plan
+from blocks.aggregating.plan import Output, Plan, ratios
 from blocks.aggregating.ranges import Tree
-from blocks.aggregating.shard_state import ALL_TIME, ShardState
+from blocks.aggregating.shard_state import ShardState, hop_of
 
 Ints = npt.NDArray[np.int64]
 
@@ -31,6 +31,24 @@ class StateEvaluation(Evaluation):
         self._of_kind: dict[tuple[int, int], Folded] = {}
         self._timelines: dict[int, Any] = {}
 
+    def _visible(self, code: Ints, moments: Ints) -> Values:
+        """Features, and which of them leave out events from before their aggregate was there."""
+        values, since = super()._visible(code, moments), self._state.since
+        if not since:
+            return values
+        truncated = list(values.truncated)
+        for place, output in enumerate(self._plan.outputs):
+            feature = output.feature
+            kind = (hop_of(feature), output.aggregate)
+            if kind in since:
+                begun = since[kind][code]
+                begin = np.full(len(code), NEVER) if feature.window is None else moments - feature.window
+                cut = begun > (begin - begin % feature.hop if feature.window is not None and feature.hop else begin)
+                truncated[place] = either(truncated[place], cut)
+        for place, dividend, divisor in ratios(self._plan):
+            truncated[place] = either(truncated[dividend], truncated[divisor])
+        return replace(values, truncated=truncated)
+
     def of_known(self, code: Ints, moments: Ints) -> Evaluation:
         """For each pair the events that were known and the tiles of its key, the pair in the place of the key."""
         state, events = self._state, self._events
@@ -49,6 +67,7 @@ class StateEvaluation(Evaluation):
             recent_code=pair,
             tiled=state.tiled[rows],
             tiles=tiles,
+            since={kind: one[code] for kind, one in state.since.items()},
         )
         return StateEvaluation(self._plan, own)
 
@@ -56,7 +75,7 @@ class StateEvaluation(Evaluation):
         """The tiles, and the cells of the events that are in none."""
         if output.feature.max_events is not None:
             return super().folded(output)
-        hop = ALL_TIME if output.feature.window is None else output.feature.hop
+        hop = hop_of(output.feature)
         if (output.aggregate, hop) not in self._of_kind:
             self._of_kind[output.aggregate, hop] = self._made(output.aggregate, hop)
         return self._of_kind[output.aggregate, hop]

@@ -10,11 +10,14 @@ from blocks.aggregating.evaluating import fold
 from blocks.aggregating.events import KNOWN, TIME, Events, by_time
 from blocks.aggregating.ops.entries import changes
 from blocks.aggregating.plan import Plan
-from blocks.aggregating.shard_state import ALL_TIME, ShardState, Tiles, less
+from blocks.aggregating.shard_state import ALL_TIME, ShardState, Tiles, floored, less
 from blocks.aggregating.state_evaluation import events_of
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+
+
+LEAST = 64
 
 
 class Tiler:
@@ -22,10 +25,11 @@ class Tiler:
 
     Args:
       plan: of the features.
+      least: with fewer events that could become tiles nothing is done: a few cost as much as some hundred do.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, least: int = LEAST) -> None:
+        self._plan, self._least = plan, least
         features = [one.feature for one in plan.outputs if one.aggregate >= 0]
         windows: dict[int, int] = {}
         for one in features:
@@ -34,10 +38,16 @@ class Tiler:
         self._windows = windows
         self._exact = [one for one in plan.outputs if one.aggregate >= 0 and one.feature.max_events is not None]
 
-    def __call__(self, state: ShardState) -> ShardState:
-        """Events that no late event and no moment can meet any more become tiles, and old tiles go."""
+    def __call__(self, state: ShardState, asked_from: int) -> ShardState:
+        """Events that no late event and no moment can meet any more become tiles, and old tiles go.
+
+        Args:
+          state: with all events.
+          asked_from: no timer will ask for an earlier moment.
+        """
         times = state.recent.column(TIME).to_numpy()
-        boundary = np.maximum(less(state.newest, self._plan.definition.lateness), state.boundary)
+        oldest = np.minimum(less(state.newest, self._plan.definition.lateness), asked_from)
+        boundary = np.maximum(oldest, state.boundary)
         if KNOWN in state.recent.schema.names:
             known = state.recent.column(KNOWN).to_numpy()
             hidden = ~state.tiled & (known >= boundary[state.recent_code])
@@ -45,16 +55,17 @@ class Tiler:
             np.minimum.at(first, state.recent_code[hidden], times[hidden])
             boundary = np.maximum(np.minimum(boundary, first), state.boundary)
         ripe = ~state.tiled & (times < boundary[state.recent_code])
+        if np.count_nonzero(ripe) < self._least:
+            return state
         tiles = dict(state.tiles)
         if ripe.any():
             events = events_of(state, np.flatnonzero(ripe))
             for hop, one in state.tiles.items():
                 tiles[hop] = self.grown(one, events, hop)
-        oldest = less(state.newest, self._plan.definition.lateness)
         for hop, one in tiles.items():
             if hop != ALL_TIME:
-                edge = less(oldest, self._windows[hop])[one.code]
-                tiles[hop] = one.take(one.times >= edge - edge % hop)
+                edge = floored(less(oldest, self._windows[hop]), hop)
+                tiles[hop] = one.take(one.times >= edge[one.code])
         tiled = state.tiled | ripe
         kept = ~tiled | self._needed(state, tiled, oldest)
         places = pa.array(np.flatnonzero(kept))
@@ -66,6 +77,16 @@ class Tiler:
             recent_code=state.recent_code[kept],
             tiled=tiled[kept],
         )
+
+    def joined(self, tiles: Tiles) -> Tiles:
+        """Tiles of a hop in order, those of one key and time as one."""
+        order = by_time(tiles.code, tiles.times)
+        tiles = tiles.take(order)
+        firsts = np.flatnonzero(changes(tiles.code, tiles.times))
+        offsets = np.append(firsts, len(order))
+        operations = {number: self._plan.aggregates[number].operation for number in tiles.cells}
+        cells = {number: operations[number].merge(cell, offsets) for number, cell in tiles.cells.items()}
+        return Tiles(tiles.code[firsts], tiles.times[firsts], cells)
 
     def grown(self, tiles: Tiles, events: Events, hop: int) -> Tiles:
         """Tiles with more events."""

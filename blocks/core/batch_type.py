@@ -14,7 +14,7 @@ import pyarrow.types as pat
 from apache_beam import coders
 from apache_beam.coders import coder_impl
 from apache_beam.coders.coders import FastCoder
-from apache_beam.pvalue import PCollection
+from apache_beam.pvalue import PCollection, PValue
 from apache_beam.typehints import typehints as hints
 
 from blocks.core import wire
@@ -183,6 +183,12 @@ def schema_of(pcoll: PCollection, block: str) -> pa.Schema:
     element_type = getattr(pcoll, "element_type", None)
     if isinstance(element_type, BatchType):
         return element_type.schema
+    if not isinstance(pcoll, PValue):
+        raise BatchTypeError(
+            f"expected a PCollection of batches, got a {type(pcoll).__name__}",
+            where=block,
+            fix="read it in the pipeline: p | ReadParquet(...), or p | beam.Create(rows) | AsBatches(schema)",
+        )
     producer = getattr(getattr(pcoll, "producer", None), "full_label", None) or "the start of the pipeline"
     raise BatchTypeError(
         f"expected a PCollection of batches, got one of {element_type or 'no type'} from `{producer}`",

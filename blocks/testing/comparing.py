@@ -42,7 +42,7 @@ def multiset(batches: Iterable[tuple[str, pa.RecordBatch]]) -> Counter[str]:
 
 
 def settled(batches: Iterable[tuple[str, pa.RecordBatch]], revised: Revised) -> Iterator[tuple[str, pa.RecordBatch]]:
-    """Of rows that were revised the last, without what depends on how the events came.
+    """Of rows that were revised the last, if it does not take them back, without what depends on how the events came.
 
     Args:
       batches: (mark, batch) of one schema.
@@ -59,6 +59,8 @@ def settled(batches: Iterable[tuple[str, pa.RecordBatch]], revised: Revised) -> 
             if key not in last or last[key][0] < numbers[place]:
                 last[key] = (numbers[place], mark, batch, place)
     for _, mark, batch, place in last.values():
+        if batch.column(revised.reason)[place].as_py() in revised.takes_back:
+            continue
         yield mark, batch.slice(place, 1).drop_columns([revised.column, revised.reason])
 
 

@@ -36,12 +36,17 @@ def index_of(magnitude: Doubles) -> Ints:
 
 def middle_of(index: Ints) -> Doubles:
     """A value within 1 % of all values of each bucket: the harmonic mean of its bounds."""
-    low, high = _bound(index), _bound(index + 1)
-    return 2.0 * low * (high / (low + high))
+    # Without their exponent, so that nothing is too large or too small for a double before the end.
+    exponent = index // int(_BUCKETS)
+    low, high = _bound(index, exponent), _bound(index + 1, exponent)
+    with np.errstate(over="ignore"):
+        found = np.ldexp(2.0 * low * (high / (low + high)), exponent.astype(np.int32))
+    # The logarithm of the greatest double is rounded up to that of a bucket beyond all doubles.
+    return np.minimum(found, np.finfo(np.float64).max)
 
 
-def _bound(index: Ints) -> Doubles:
-    """The lower bound of each bucket, by halving; the same steps in Java."""
+def _bound(index: Ints, less: Ints) -> Doubles:
+    """The lower bound of each bucket divided by 2**less, by halving; the same steps in Java."""
     log = index / _BUCKETS
     exponent = np.floor(log)
     wanted = log - exponent
@@ -50,5 +55,5 @@ def _bound(index: Ints) -> Doubles:
         half = (low + high) * 0.5
         above = ((_A * half + _B) * half + _C) * half > wanted
         low, high = np.where(above, low, half), np.where(above, half, high)
-    found: Doubles = np.ldexp(1.0 + low, exponent.astype(np.int32))
+    found: Doubles = np.ldexp(1.0 + low, (exponent - less).astype(np.int32))
     return found

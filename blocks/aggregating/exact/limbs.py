@@ -18,13 +18,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from blocks.aggregating.exact.rounding import BITS, divided, rounded
+
 Ints = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 
-BITS = 32
 _MASK = np.int64((1 << BITS) - 1)
-# Of a double: exponent of its smallest unit, and the bits of its significand.
-_LEAST_EXPONENT, _PRECISION = -1074, 53
+# Quotients are rounded from at least 64 bits; their rest only tells whether they are exact.
+_MORE_PLACES = 3
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,15 @@ class Limbs:
         """The sums of consecutive rows: row `i` is the sum of the rows from `offsets[i]` to before `offsets[i + 1]`."""
         return Limbs(added(self.digits, offsets), self.first)
 
-    def ranges(self, start: Ints, stop: Ints) -> "Limbs":
-        """The sums of the rows from `start[i]` to before `stop[i]`, which may overlap."""
+    def running(self) -> "Limbs":
+        """The sums of all rows before each, and of all: one row more."""
         total = np.zeros((len(self) + 1, self.digits.shape[1]), np.int64)
         np.cumsum(self.digits, axis=0, out=total[1:])
-        return Limbs(total[stop] - total[start], self.first)
+        return Limbs(total, self.first)
+
+    def between(self, start: Ints, stop: Ints) -> "Limbs":
+        """Of running sums, those of the rows from `start[i]` to before `stop[i]`, which may overlap."""
+        return Limbs(self.digits[stop] - self.digits[start], self.first)
 
     def settled(self) -> "Limbs":
         """The same numbers with every carry done; equal numbers then have equal digits at equal places."""
@@ -146,9 +151,9 @@ class Limbs:
         digits, first = size.digits, size.first
         rest = np.zeros(len(self), np.bool_)
         if divisor is not None:
-            digits, rest = _divided(digits, divisor)
+            digits, rest = divided(digits, divisor, _MORE_PLACES)
             first -= _MORE_PLACES
-        return np.where(below, -1.0, 1.0) * _rounded(digits, rest, unit + BITS * first)
+        return np.where(below, -1.0, 1.0) * rounded(digits, rest, unit + BITS * first)
 
     def to_arrow(self) -> pa.StructArray:
         """As cells hold them, `LIMBS`: equal for equal numbers, all digits of one sign, no zeros at the ends."""
@@ -200,54 +205,3 @@ def added(values: npt.NDArray[Any], offsets: Ints) -> npt.NDArray[Any]:
         # Rows after the last part would be added to it.
         found[some] = np.add.reduceat(values[: offsets[-1]], starts[some], axis=0)
     return found
-
-
-# Quotients are rounded from at least 64 bits; their rest only tells whether they are exact.
-_MORE_PLACES = 3
-
-
-def _divided(digits: Ints, divisor: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Long division of settled magnitudes, three places further down than they go."""
-    rows, places = digits.shape
-    quotient = np.zeros((rows, places + _MORE_PLACES), np.int64)
-    rest = np.zeros(rows, np.int64)
-    for place in range(places + _MORE_PLACES - 1, -1, -1):
-        rest = rest << BITS
-        if place >= _MORE_PLACES:
-            rest |= digits[:, place - _MORE_PLACES]
-        quotient[:, place], rest = np.divmod(rest, divisor)
-    return quotient, rest != 0
-
-
-def _rounded(digits: Ints, rest: npt.NDArray[np.bool_], unit: int) -> Doubles:
-    """Settled magnitudes, plus something less than a unit where `rest` says so, times 2**unit, as doubles."""
-    rows, places = digits.shape
-    if not places:
-        return np.zeros(rows)
-    used = digits != 0
-    top = np.where(used.any(axis=1), places - 1 - used[:, ::-1].argmax(axis=1), 0)
-    wide = np.zeros((rows, places + 2), np.uint64)
-    wide[:, 2:] = digits
-    row = np.arange(rows)
-    high, middle, low = (wide[row, top + 2 - below] for below in range(3))
-    # 64 bits with the highest of them set, and whether anything is left below.
-    zeros = np.uint64(BITS) - np.frexp(high.astype(np.float64))[1].astype(np.uint64)
-    bits = ((high << np.uint64(BITS)) | middle) << zeros | (low >> (np.uint64(BITS) - zeros))
-    left = (low << (np.uint64(BITS) + zeros)) != 0
-    below = np.arange(places + 2)[None, :] < top[:, None]
-    left |= rest | ((wide != 0) & below).any(axis=1)
-    exponent = unit + BITS * (top - 1) - zeros.astype(np.int64)
-    # A subnormal number has fewer bits.
-    dropped = np.clip(_LEAST_EXPONENT - exponent, 64 - _PRECISION, 65).astype(np.uint64)
-    gone = dropped >= np.uint64(64)
-    shift = np.minimum(dropped, np.uint64(63))
-    kept = np.where(gone, np.uint64(0), bits >> shift)
-    # Once more by one bit, for a shift by 64 is not defined.
-    remainder = np.where(gone, bits, bits & ((np.uint64(1) << shift) - np.uint64(1)))
-    half = np.uint64(1) << np.minimum(dropped - np.uint64(1), np.uint64(63))
-    up = (remainder > half) | ((remainder == half) & (left | (kept & np.uint64(1) != 0)))
-    up &= dropped <= np.uint64(64)
-    kept = kept + up.astype(np.uint64)
-    with np.errstate(over="ignore"):  # what is too large is infinite: so it is meant
-        found: Doubles = np.ldexp(kept.astype(np.float64), (exponent + dropped.astype(np.int64)).astype(np.int32))
-    return np.where(high == 0, 0.0, found)

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from blocks.aggregating.exact.limbs import BITS, Ints, Limbs
+from blocks.aggregating.exact.limbs import Ints, Limbs
+from blocks.aggregating.exact.rounding import BITS
 
 Words = npt.NDArray[np.uint64]
 
@@ -147,6 +148,13 @@ def _product(left: tuple[Words, ...], right: tuple[Words, ...]) -> tuple[Words, 
 
 
 def as_doubles(column: pa.Array) -> npt.NDArray[np.float64]:
-    """Floating-point values without nulls as doubles."""
-    found: npt.NDArray[np.float64] = pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False)
+    """Numbers without nulls as the nearest doubles."""
+    found: npt.NDArray[np.float64] = nearest_doubles(column).to_numpy(zero_copy_only=False)
     return found
+
+
+def nearest_doubles(column: pa.Array) -> pa.Array:
+    """Numbers as the nearest doubles; nulls stay."""
+    # Arrow's own cast of decimals multiplies by a power of ten that is rounded itself; its reader of texts is exact.
+    column = pc.cast(column, pa.string()) if pat.is_decimal(column.type) else column
+    return pc.cast(column, pa.float64(), safe=False)

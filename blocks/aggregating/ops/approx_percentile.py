@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from blocks.aggregating.exact import numbers
 from blocks.aggregating.exact.ddsketch import index_of, middle_of
 from blocks.aggregating.exact.limbs import added
 from blocks.aggregating.ops.entries import cells_of, changes, entries_of, entry_cells, own_entries
@@ -61,7 +62,7 @@ class ApproxPercentile(Operation):
     def prepare(self, events: Selected) -> pa.RecordBatch:
         """The bucket of each value; a NaN has none."""
         assert events.values is not None
-        values = pc.cast(events.values, pa.float64(), safe=False).to_numpy(zero_copy_only=False) + 0.0
+        values = numbers.as_doubles(events.values) + 0.0
         nan = np.isnan(values)
         magnitude = np.clip(np.abs(np.where(nan, 0.0, values)), 0.0, self.most)
         zero = magnitude < self.least

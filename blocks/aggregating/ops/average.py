@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from blocks.aggregating.exact import numbers
 from blocks.aggregating.exact.rationals import quotient
-from blocks.aggregating.ops.operation import Moments, Results
-from blocks.aggregating.ops.totals import ExactTotals
+from blocks.aggregating.ops.operation import Results
+from blocks.aggregating.ops.totals import ExactTotals, Totals
 
 _MOST_DIVISOR = 2**31 - 1
 
@@ -25,10 +25,9 @@ class Average(ExactTotals):
         """No options."""
         super().__init__(column, options)
 
-    def finalize(self, cells: pa.RecordBatch, moments: Moments) -> Results:
+    def finished(self, totals: Totals) -> Results:
         """The means."""
-        count = self.count(cells)
-        total = self.total(cells)
+        count, total = totals.count, totals.powers[0]
         finite = count
         if self.floating:
             # Those that are no numbers make the result one of the special values in any case.
@@ -41,4 +40,4 @@ class Average(ExactTotals):
             means = np.array([quotient(one, many * 10**self.scale, exponent) for one, many in pairs], np.float64)
         else:
             means = total.to_doubles(self.unit, np.maximum(finite, 1))
-        return Results(pa.array(self.with_special(cells, means), mask=count == 0))
+        return Results(pa.array(totals.with_special(means), mask=count == 0))

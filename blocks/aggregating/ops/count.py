@@ -39,10 +39,13 @@ class Count(Operation):
         """Sums."""
         return _batch(added(column_of(cells, "count"), offsets))
 
-    def ranges(self, cells: pa.RecordBatch, start: Ints, stop: Ints) -> pa.RecordBatch:
-        """Differences of running totals."""
-        total = np.concatenate([[0], np.cumsum(column_of(cells, "count"))])
-        return _batch(total[stop] - total[start])
+    def index(self, cells: pa.RecordBatch) -> Ints:
+        """Running totals."""
+        return np.concatenate([[0], np.cumsum(column_of(cells, "count"))])
+
+    def ranges(self, index: Ints, start: Ints, stop: Ints) -> pa.RecordBatch:
+        """Their differences."""
+        return _batch(index[stop] - index[start])
 
     def finalize(self, cells: pa.RecordBatch, moments: Moments) -> Results:
         """The counts."""

@@ -84,12 +84,64 @@ class Max(TopK):
         assert column is not None
         self.result = column
 
+    def index(self, cells: pa.RecordBatch) -> "_Best | None":
+        """The greatest of each 2, 4, 8, ... neighbours, where every cell is a single value."""
+        lists = cells.column(ENTRIES)
+        if not (np.diff(lists.offsets.to_numpy()) == 1).all():
+            return None
+        items = own_entries(cells).items
+        codes = codes_of(items)
+        return _Best(items, codes if self.largest else ~codes)
+
+    def ranges(self, index: "_Best", start: Ints, stop: Ints) -> pa.RecordBatch:
+        """Of two overlapping runs of neighbours that are the range, the greater."""
+        some = np.flatnonzero(start < stop)
+        rows = index.best(start[some], stop[some])
+        return cells_of(self.cells, index.items.take(pa.array(rows)), some, len(start))
+
+    def of_ranges(self, index: "_Best", start: Ints, stop: Ints, moments: Moments) -> Results:
+        """The value, or null."""
+        some = start < stop
+        rows = np.zeros(len(start), np.int64)
+        rows[some] = index.best(start[some], stop[some])
+        return Results(index.items.take(pa.array(rows, mask=~some)))
+
     def finalize(self, cells: pa.RecordBatch, moments: Moments) -> Results:
         """The value, or null."""
         found = own_entries(cells)
         rows = np.zeros(found.parts, np.int64)
         rows[found.part] = np.arange(len(found.part))
         return Results(found.items.take(pa.array(rows, mask=sizes(found.part, found.parts) == 0)))
+
+
+class _Best:
+    """Of runs of 1, 2, 4, ... neighbours the place of the greatest code, as far as ranges have needed them.
+
+    Source: the "sparse table" of Bender and Farach-Colton, "The LCA Problem Revisited" (2000), section 3.
+    """
+
+    def __init__(self, items: pa.Array, codes: Ints) -> None:
+        self.items = items
+        self._order = np.argsort(codes, kind="stable")
+        ranks = np.empty(len(codes), np.int32)
+        ranks[self._order] = np.arange(len(codes), dtype=np.int32)
+        self._levels = [ranks]
+
+    def best(self, start: Ints, stop: Ints) -> Ints:
+        """The row with the greatest code from each `start` to before `stop`, none of them empty."""
+        if not len(start):
+            return np.zeros(0, np.int64)
+        # The largest power of 2 within the range: exact, for lengths are far below 2**53.
+        level = np.frexp((stop - start).astype(np.float64))[1] - 1
+        found = np.empty(len(start), np.int32)
+        for one in range(int(level.max()) + 1):
+            if one == len(self._levels):
+                below, half = self._levels[-1], 1 << (one - 1)
+                self._levels.append(np.maximum(below[:-half], below[half:]))
+            some = np.flatnonzero(level == one)
+            ranks = self._levels[one]
+            found[some] = np.maximum(ranks[start[some]], ranks[stop[some] - (1 << one)])
+        return self._order[found]
 
 
 class Min(Max):

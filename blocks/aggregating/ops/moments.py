@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from blocks.aggregating.exact.limbs import BITS
-from blocks.aggregating.ops.operation import Moments, Results
-from blocks.aggregating.ops.totals import ExactTotals
+from blocks.aggregating.exact.rounding import BITS
+from blocks.aggregating.ops.operation import Results
+from blocks.aggregating.ops.totals import ExactTotals, Totals
 
 
 class CentralMoments(ExactTotals):
@@ -20,25 +20,24 @@ class CentralMoments(ExactTotals):
         """No options."""
         super().__init__(column, options)
 
-    def each(self, cells: pa.RecordBatch, result: Callable[..., float | None]) -> Results:
+    def each(self, totals: Totals, result: Callable[..., float | None]) -> Results:
         """Results row by row, because they need whole numbers of some hundred bits: a few microseconds a row.
 
         Args:
-          cells: of this operation.
+          totals: of this operation.
           result: from the number of values, the sums of powers as whole numbers, and the exponent of 2 of one unit of
             the first power (of power p it is p times that); None for null.
         """
-        totals = [self.total(cells, power) for power in self.powers]
         # The unit of power p is that of the first to the power of p.
-        place = min(total.first // power for total, power in zip(totals, self.powers, strict=True))
-        sums = [total.to_ints(place * power) for total, power in zip(totals, self.powers, strict=True)]
+        place = min(total.first // power for total, power in zip(totals.powers, self.powers, strict=True))
+        sums = [total.to_ints(place * power) for total, power in zip(totals.powers, self.powers, strict=True)]
         exponent = self.unit + BITS * place
         found = [
             None if not count else result(count, *powers, exponent)
-            for count, *powers in zip(self.count(cells).tolist(), *sums, strict=True)
+            for count, *powers in zip(totals.count.tolist(), *sums, strict=True)
         ]
         values = np.array([np.nan if one is None else one for one in found], np.float64)
-        undefined = self.undefined(cells)
+        undefined = totals.undefined()
         values[undefined] = np.nan
         return Results(pa.array(values, mask=np.array([one is None for one in found], np.bool_) & ~undefined))
 
@@ -46,9 +45,9 @@ class CentralMoments(ExactTotals):
         """What a power of decimals has to be divided by."""
         return int(10 ** (self.scale * power))
 
-    def finalize(self, cells: pa.RecordBatch, moments: Moments) -> Results:
-        """The results of cells."""
-        return self.each(cells, self.moment)
+    def finished(self, totals: Totals) -> Results:
+        """The results, one by one."""
+        return self.each(totals, self.moment)
 
     def moment(self, count: int, *sums: int) -> float | None:
         """The result of one cell: from the number of values, the sums of `powers`, and the exponent of the unit."""

@@ -140,15 +140,27 @@ class Operation(ABC):
     def finalize(self, cells: pa.RecordBatch, moments: Moments) -> Results:
         """The results of cells."""
 
-    def ranges(self, cells: pa.RecordBatch, start: Ints, stop: Ints) -> pa.RecordBatch | None:
-        """Merges ranges that may overlap, where there is a quicker way than by a tree of merges; None where not.
+    def index(self, cells: pa.RecordBatch) -> Any:
+        """What ranges are merged from more quickly than by a tree of merges, such as running totals; None for a tree.
 
         Args:
           cells: rows of the schema `cells`, in the order of time within a range.
-          start: the first row of each range.
-          stop: the row after its last.
         """
         return None
+
+    def ranges(self, index: Any, start: Ints, stop: Ints) -> pa.RecordBatch:
+        """Merges ranges that may overlap.
+
+        Args:
+          index: of the cells, not None.
+          start: the first row of each range.
+          stop: the row after its last; not before `start`.
+        """
+        raise NotImplementedError
+
+    def of_ranges(self, index: Any, start: Ints, stop: Ints, moments: Moments) -> Results:
+        """The results of ranges: those of their merged cells."""
+        return self.finalize(self.ranges(index, start, stop), moments)
 
     def identity(self, count: int) -> pa.RecordBatch:
         """Cells of no events."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from blocks.core.durations import duration_micros
 from blocks.core.errors import Problem
-from blocks.shaping.durations import duration_micros
 
 
 class _Needed:

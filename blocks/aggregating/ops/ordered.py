@@ -60,11 +60,13 @@ class ByTime(Operation):
             self.cells, items.take(pa.array(kept if order is None else order[kept])), part[kept], found.parts
         )
 
-    def ranges(self, cells: pa.RecordBatch, start: Ints, stop: Ints) -> pa.RecordBatch | None:
-        """Places, where every cell is a single event: rows of a range are in the order of time and id."""
+    def index(self, cells: pa.RecordBatch) -> pa.Array | None:
+        """The entries, where every cell is a single event: rows of a range are in the order of time and id."""
         lists = cells.column(ENTRIES)
-        if not (np.diff(lists.offsets.to_numpy()) == 1).all():
-            return None
+        return own_entries(cells).items if (np.diff(lists.offsets.to_numpy()) == 1).all() else None
+
+    def ranges(self, index: pa.Array, start: Ints, stop: Ints) -> pa.RecordBatch:
+        """Places."""
         if self.newest:
             start = np.maximum(start, stop - self.k)
         else:
@@ -72,7 +74,7 @@ class ByTime(Operation):
         counts = stop - start
         part = np.repeat(np.arange(len(start)), counts)
         rows = np.repeat(start, counts) + ranks_within(part)
-        return cells_of(self.cells, own_entries(cells).items.take(pa.array(rows)), part, len(start))
+        return cells_of(self.cells, index.take(pa.array(rows)), part, len(start))
 
     def one(self, cells: pa.RecordBatch) -> Results:
         """The single value of each cell; null where there is none."""

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from blocks.aggregating.exact import numbers
-from blocks.aggregating.ops.operation import Moments, Results
-from blocks.aggregating.ops.totals import ExactTotals
+from blocks.aggregating.ops.operation import Results
+from blocks.aggregating.ops.totals import ExactTotals, Totals
 
 
 class Sum(ExactTotals):
@@ -28,12 +28,12 @@ class Sum(ExactTotals):
         assert column is not None
         self.result = _result(column)
 
-    def finalize(self, cells: pa.RecordBatch, moments: Moments) -> Results:
+    def finished(self, totals: Totals) -> Results:
         """The sums."""
-        none = self.count(cells) == 0
-        total = self.total(cells)
+        none = totals.count == 0
+        total = totals.powers[0]
         if self.floating:
-            sums = self.with_special(cells, total.to_doubles(numbers.UNIT))
+            sums = totals.with_special(total.to_doubles(numbers.UNIT))
             return Results(pa.array(sums, mask=none))
         if pat.is_int64(self.result):
             words = total.to_words(2)

@@ -1,6 +1,8 @@
 """Exact totals of powers: what sum, average and the moments remember."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,10 +13,49 @@ import pyarrow.types as pat
 from blocks.aggregating.exact import numbers
 from blocks.aggregating.exact.limbs import LIMBS, Limbs, added
 from blocks.aggregating.exact.numbers import Values
-from blocks.aggregating.ops.operation import Flags, Ints, Operation, Selected, column_of
+from blocks.aggregating.ops.operation import Flags, Ints, Moments, Operation, Results, Selected, column_of
 
 # Of floating point: how many values were no finite numbers. Numbers and not flags, so that they can be subtracted.
 _SPECIAL = ("nans", "infinite", "negative_infinite")
+
+
+@dataclass(frozen=True)
+class Totals:
+    """How many values there are, and sums of their powers; a row a cell.
+
+    Attributes:
+      counts: `count`, and of floating point how many were no finite numbers.
+      powers: the sums of each power, of the values that are finite.
+    """
+
+    counts: Mapping[str, Ints]
+    powers: tuple[Limbs, ...]
+
+    @property
+    def count(self) -> Ints:
+        """How many values."""
+        return self.counts["count"]
+
+    def ranges(self, start: Ints, stop: Ints) -> "Totals":
+        """Of running totals, the differences."""
+        counts = {name: one[stop] - one[start] for name, one in self.counts.items()}
+        return Totals(counts, tuple(power.between(start, stop) for power in self.powers))
+
+    def undefined(self) -> Flags:
+        """Where a value is no finite number."""
+        found = np.zeros(len(self.count), np.bool_)
+        for name in _SPECIAL:
+            if name in self.counts:
+                found |= self.counts[name] > 0
+        return found
+
+    def with_special(self, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Sums, and what IEEE 754 makes of infinities and NaN in any order: NaN if there is one, or both infinities."""
+        if len(self.counts) == 1:
+            return sums
+        nans, above, below = (self.counts[name] > 0 for name in _SPECIAL)
+        found = np.where(above, np.inf, np.where(below, -np.inf, sums))
+        return np.where(nans | (above & below), np.nan, found)
 
 
 class ExactTotals(Operation):
@@ -55,8 +96,8 @@ class ExactTotals(Operation):
             read = numbers.of_doubles(np.where(np.isfinite(doubles), doubles, 0.0))
         else:
             read = self._whole(values)
-        totals = [(read if power == 1 else read.power(power)).limbs() for power in self.powers]
-        return self._batch([counts[name] for name in self._counts], totals)
+        powers = tuple((read if power == 1 else read.power(power)).limbs() for power in self.powers)
+        return self._batch(Totals(counts, powers))
 
     def _whole(self, values: pa.Array) -> Values:
         if self._decimal:
@@ -65,40 +106,36 @@ class ExactTotals(Operation):
 
     def merge(self, cells: pa.RecordBatch, offsets: Ints) -> pa.RecordBatch:
         """Sums."""
-        counts = [added(column_of(cells, name), offsets) for name in self._counts]
-        return self._batch(counts, [self.total(cells, power).added(offsets) for power in self.powers])
+        read = self._read(cells)
+        counts = {name: added(one, offsets) for name, one in read.counts.items()}
+        return self._batch(Totals(counts, tuple(power.added(offsets) for power in read.powers)))
 
-    def ranges(self, cells: pa.RecordBatch, start: Ints, stop: Ints) -> pa.RecordBatch:
-        """Differences of running totals, which are exact."""
-        counts = []
-        for name in self._counts:
-            running = np.concatenate([[0], np.cumsum(column_of(cells, name))])
-            counts.append(running[stop] - running[start])
-        return self._batch(counts, [self.total(cells, power).ranges(start, stop) for power in self.powers])
+    def index(self, cells: pa.RecordBatch) -> Totals:
+        """Running totals, which are exact."""
+        read = self._read(cells)
+        counts = {name: np.concatenate([[0], np.cumsum(one)]) for name, one in read.counts.items()}
+        return Totals(counts, tuple(power.running() for power in read.powers))
 
-    def _batch(self, counts: list[Ints], totals: list[Limbs]) -> pa.RecordBatch:
-        columns = [*map(pa.array, counts), *(total.to_arrow() for total in totals)]
-        return pa.RecordBatch.from_arrays(columns, schema=self.cells)
+    def ranges(self, index: Totals, start: Ints, stop: Ints) -> pa.RecordBatch:
+        """Their differences."""
+        return self._batch(index.ranges(start, stop))
 
-    def total(self, cells: pa.RecordBatch, power: int = 1) -> Limbs:
-        """The sums of a power, of the values that are finite."""
-        return Limbs.from_arrow(cells.column(f"power_{power}"))
+    def of_ranges(self, index: Totals, start: Ints, stop: Ints, moments: Moments) -> Results:
+        """The results of the differences, which are not made into cells."""
+        return self.finished(index.ranges(start, stop))
 
-    def count(self, cells: pa.RecordBatch) -> Ints:
-        """How many values."""
-        return column_of(cells, "count")
+    def finalize(self, cells: pa.RecordBatch, moments: Moments) -> Results:
+        """The results of cells."""
+        return self.finished(self._read(cells))
 
-    def undefined(self, cells: pa.RecordBatch) -> Flags:
-        """Where a value is no finite number."""
-        found = np.zeros(cells.num_rows, np.bool_)
-        for name in _SPECIAL if self.floating else ():
-            found |= column_of(cells, name) > 0
-        return found
+    @abstractmethod
+    def finished(self, totals: Totals) -> Results:
+        """The results of totals."""
 
-    def with_special(self, cells: pa.RecordBatch, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Sums, and what IEEE 754 makes of infinities and NaN in any order: NaN if there is one, or both infinities."""
-        if not self.floating:
-            return sums
-        nans, above, below = (column_of(cells, name) > 0 for name in _SPECIAL)
-        found = np.where(above, np.inf, np.where(below, -np.inf, sums))
-        return np.where(nans | (above & below), np.nan, found)
+    def _batch(self, totals: Totals) -> pa.RecordBatch:
+        columns = [pa.array(totals.counts[name]) for name in self._counts]
+        return pa.RecordBatch.from_arrays([*columns, *(one.to_arrow() for one in totals.powers)], schema=self.cells)
+
+    def _read(self, cells: pa.RecordBatch) -> Totals:
+        counts = {name: column_of(cells, name) for name in self._counts}
+        return Totals(counts, tuple(Limbs.from_arrow(cells.column(f"power_{power}")) for power in self.powers))
