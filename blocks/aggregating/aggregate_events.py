@@ -17,7 +17,7 @@ from blocks.aggregating.plan import TRUNCATED, Plan, make_plan
 from blocks.aggregating.pretiling import AtTiledSteps, TileEvents, tiles_are_enough
 from blocks.aggregating.reading import DefinitionSource, read_definition
 from blocks.aggregating.seeding import Seeds, check_seed
-from blocks.aggregating.spreading import PackEvents, SpreadMoments, spread_events
+from blocks.aggregating.spreading import PackEvents, SpreadMoments, spread_events, to_shards
 from blocks.core import guards, labels
 from blocks.core.batch_type import BatchType, schema_of
 from blocks.core.durations import Duration
@@ -176,9 +176,8 @@ class AggregateEvents(beam.PTransform):
         assert self._grid is not None
         partials = Partials(plan).schema
         check_destination(partials, self._policy, "shuffle", "AggregateEvents")
-        tile = beam.ParDo(TileEvents(plan, "AggregateEvents", VERSION, shards, settings))
-        kinds = tile.with_output_types(Tuple[int, BatchType(partials)], **{REJECTS_TAG: BatchType(REJECT_SCHEMA)})
-        sent = pcoll | "Tile" >> kinds.with_outputs(REJECTS_TAG, main="sharded")
+        tile = TileEvents(plan, "AggregateEvents", VERSION, shards, settings)
+        sent = pcoll | "Tile" >> to_shards(tile, partials)
         step = AtTiledSteps(plan, "AggregateEvents", VERSION, settings, self._grid)
         found = sent.sharded | "Group" >> beam.GroupByKey() | "Aggregate" >> typed(step, plan.output)
         if self.rejects is not None:

@@ -23,12 +23,12 @@ from apache_beam.utils.timestamp import Timestamp
 
 from blocks.aggregating.emitting import IDLE, TIMER, WINDOW_END
 from blocks.aggregating.events import NEVER, TIME
+from blocks.aggregating.keeping import ShardStep, in_parts, rounded_up
 from blocks.aggregating.plan import Plan
-from blocks.aggregating.refusing import RefusedEvents
 from blocks.aggregating.shard import FAR, Shard, Step
 from blocks.aggregating.shard_state import ShardState
 from blocks.core.batch_type import BatchCoder
-from blocks.core.block import StepMetrics, pieces, rejects_out
+from blocks.core.block import pieces
 from blocks.core.rejects import RejectSettings
 
 Clock = Callable[[], int]
@@ -40,9 +40,6 @@ _EVERY = beam.DoFn.TimerParam(TimerSpec("every", TimeDomain.REAL_TIME))
 _IDLE = beam.DoFn.TimerParam(TimerSpec("idle", TimeDomain.REAL_TIME))
 _WINDOW_END = beam.DoFn.TimerParam(TimerSpec("window_end", TimeDomain.WATERMARK))
 _EXPIRY = beam.DoFn.TimerParam(TimerSpec("expiry", TimeDomain.WATERMARK))
-# Runners keep whole milliseconds.
-_MILLI, _SECOND = 1_000, 1_000_000
-_EXPIRIES = 16
 
 
 def wall_clock() -> int:
@@ -84,7 +81,7 @@ class Cells:
     expiry: Any
 
 
-class StreamFeatures(beam.DoFn):
+class StreamFeatures(ShardStep):
     """Takes (shard, projected events) in the order of arrival; gives rows, and rejects.
 
     Args:
@@ -97,16 +94,14 @@ class StreamFeatures(beam.DoFn):
     def __init__(
         self, plan: Plan, block: str, version: str, settings: RejectSettings | None, clock: Clock = wall_clock
     ) -> None:
-        self._plan, self._block, self._version, self._settings = plan, block, version, settings
-        self._clock = clock
+        super().__init__(plan, block, version, settings)
+        self._plan, self._clock = plan, clock
 
     def setup(self) -> None:
         """Once for each worker."""
-        self._metrics = StepMetrics(self._block)
-        self._duplicates = Metrics.counter("blocks", f"{self._block}:duplicates")
+        super().setup()
         self._deleted = Metrics.counter("blocks", f"{self._block}:deleted")
         self._shard = Shard(self._plan)
-        self._refused = RefusedEvents(self._plan, self._block, self._version, self._settings)
 
     def process(
         self,
@@ -132,9 +127,7 @@ class StreamFeatures(beam.DoFn):
             state, earliest = step.state, min(earliest, step.earliest)
             self._duplicates.inc(step.duplicates)
             self._deleted.inc(step.deleted)
-            for one in step.refused:
-                rejects = self._refused(one.rows, one.code, one.message)
-                yield from rejects_out(rejects, self._metrics, stops=self._settings is None)
+            yield from self._rejects(step.refused)
             yield from self._given(step)
         emit = self._plan.definition.emit
         if emit.every and due.every == NEVER:
@@ -143,7 +136,7 @@ class StreamFeatures(beam.DoFn):
         self._set_idle(state, due, cells.idle)
         if emit.at_window_end and due.window_end == NEVER and earliest != FAR:
             due.window_end = (earliest // emit.at_window_end + 1) * emit.at_window_end
-            cells.window_end.set(_rounded_up(due.window_end))
+            cells.window_end.set(rounded_up(due.window_end))
         self._set_expiry(state, due, cells.expiry)
         self._write(cells.state, state)
 
@@ -201,7 +194,7 @@ class StreamFeatures(beam.DoFn):
         yield from self._given(step)
         self._write(cell, step.state)
         if due.window_end != NEVER:
-            timer.set(_rounded_up(due.window_end))
+            timer.set(rounded_up(due.window_end))
         due.write(due_cell)
 
     def _ended(self, state: ShardState, due: Due) -> Step:
@@ -239,7 +232,7 @@ class StreamFeatures(beam.DoFn):
             yield from self._given(step)
             state = step.state
         if due.window_end != NEVER:
-            window_end.set(_rounded_up(due.window_end))
+            window_end.set(rounded_up(due.window_end))
         step = self._shard.expire(state, due.expiry)
         yield from self._given(step)
         due.expiry = NEVER
@@ -261,23 +254,11 @@ class StreamFeatures(beam.DoFn):
         last = last[last != NEVER]
         if not len(last):
             return
-        # Up to a sixteenth of the time later: a timer for each key would cost more than it frees.
         ttl = self._plan.definition.state_ttl
-        step = max(ttl // _EXPIRIES, _SECOND)
-        first = -(-(int(last.min()) + ttl + 1) // step) * step
+        first = in_parts(int(last.min()) + ttl + 1, ttl)
         if due.expiry == NEVER or first < due.expiry:
             due.expiry = first
-            timer.set(_rounded_up(first))
-
-    def _read(self, cell: Any) -> ShardState:
-        content = cell.read()
-        return self._shard.coder.decode(content) if content else self._shard.coder.empty()
-
-    def _write(self, cell: Any, state: ShardState) -> None:
-        if state.keys.num_rows:
-            cell.write(self._shard.coder.encode(state))
-        else:
-            cell.clear()
+            timer.set(rounded_up(first))
 
     def _given(self, step: Step) -> Iterator[pa.RecordBatch]:
         self._metrics.rows_out.inc(step.rows.num_rows)
@@ -332,8 +313,4 @@ class SeededFeatures(StreamFeatures):
         times = settled if len(settled) else state.recent.column(TIME).to_numpy()
         if every and len(times):
             due.window_end = (int(times.max() if len(settled) else times.min()) // every + 1) * every
-            timer.set(_rounded_up(due.window_end))
-
-
-def _rounded_up(micros: int) -> Timestamp:
-    return Timestamp(micros=-(-micros // _MILLI) * _MILLI)
+            timer.set(rounded_up(due.window_end))

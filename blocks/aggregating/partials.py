@@ -26,7 +26,6 @@ from blocks.aggregating.state_coding import StateCoder, cells_of_column
 from blocks.aggregating.tiling import Tiler
 from blocks.core import labels
 from blocks.core.errors import ConfigError
-from blocks.shaping.expressions.columns import merged_labels
 
 Ints = npt.NDArray[np.int64]
 
@@ -51,21 +50,18 @@ class Partials:
         shape = json.dumps(asdict(Shape.of(plan)), sort_keys=True, separators=(",", ":"))
         self._definition = hashlib.blake2b(shape.encode(), digest_size=8).hexdigest()
         self._events = _event_fields(plan)
-        self._tiles = {hop: _tile_fields(plan, hop, numbers) for hop, numbers in tile_kinds(plan).items()}
+        self._tiles = {hop: _tile_fields(plan, numbers) for hop, numbers in tile_kinds(plan).items()}
         self.schema = self._made()
 
     def _made(self) -> pa.Schema:
-        plan, time = self._plan, _told(self._plan, [self._plan.event_time])
-        plain = frozenset({labels.PUBLIC}) if time else frozenset[str]()
+        plan = self._plan
+        plain = {labels.PUBLIC} if labels.labels_of(plan.projected.field(TIME)) else ()
         pairs = zip(plan.definition.key, plan.keys, strict=True)
         keys = [plan.output.field(name).with_type(plan.projected.field(projected).type) for name, projected in pairs]
-        clocks = [labels.with_labels(pa.field(name, _MOMENT), time) for name in CLOCKS]
-        tiles = [
-            labels.with_labels(pa.field(name, pa.list_(pa.field("item", pa.struct(fields), False)), False), ())
-            for name, fields in ((tiles_name(hop), one) for hop, one in self._tiles.items())
-        ]
+        clocks = [_moment(plan, name, nullable=True) for name in CLOCKS]
+        tiles = [_rows_field(tiles_name(hop), fields) for hop, fields in self._tiles.items()]
         emitted = [
-            labels.with_labels(pa.field("as_of", _MOMENT, False), time),
+            _moment(plan, "as_of"),
             labels.with_labels(pa.field("revision", pa.int64(), False), plain),
             # Whoever knows all other features can find out one by trying.
             labels.with_labels(pa.field("content", pa.binary(16), False), _all_labels(plan)),
@@ -75,9 +71,9 @@ class Partials:
                 *keys,
                 *clocks,
                 labels.with_labels(pa.field(DEFINITION, pa.string(), False), plain),
-                pa.field(EVENTS, pa.list_(pa.field("item", pa.struct(self._events), False)), False),
+                _rows_field(EVENTS, self._events),
                 *tiles,
-                pa.field(EMITTED, pa.list_(pa.field("item", pa.struct(emitted), False)), False),
+                _rows_field(EMITTED, emitted),
             ]
         )
         return pa.schema([field.with_type(table_type(field.type)) for field in fields])
@@ -187,6 +183,11 @@ class Partials:
             )
 
 
+def names_of(plan: Plan) -> list[str]:
+    """The columns of partial aggregates beside the key's, which a key cannot be called."""
+    return [*CLOCKS, DEFINITION, EVENTS, *map(tiles_name, tile_kinds(plan)), EMITTED]
+
+
 def as_partials(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """Rows of partial aggregates as a table gives them, with the types that they had when they were made."""
     columns = [_cast(batch.column(field.name), field.type) for field in schema]
@@ -208,34 +209,31 @@ def _cast(column: pa.Array, data_type: pa.DataType) -> pa.Array:
     return column if column.type.equals(data_type) else pc.cast(column, data_type, safe=False)
 
 
+def _rows_field(name: str, fields: Sequence[pa.Field]) -> pa.Field:
+    return pa.field(name, pa.list_(pa.field("item", pa.struct(fields), False)), False)
+
+
+def _moment(plan: Plan, name: str, nullable: bool = False) -> pa.Field:
+    """A time, which tells what the event time tells."""
+    return pa.field(name, _MOMENT, nullable, plan.projected.field(TIME).metadata)
+
+
 def _event_fields(plan: Plan) -> list[pa.Field]:
-    """Fields of the events that are kept, with the labels of the columns that they are."""
-    identity = [plan.definition.event_id] if plan.definition.event_id else list(plan.definition.identity)
-    fixed = {TIME: [plan.event_time], ID: identity, KNOWN: [plan.definition.known_at]}
+    """Fields of the events that are kept, as they are projected: with the labels and masks of what they are."""
     fields: list[pa.Field] = []
     for field in plan.projected:
-        name = field.name
-        if name in plan.keys:
+        if field.name in plan.keys:
             continue
-        if name in plan.columns:
-            source = plan.schema.field(plan.columns[name])
-            marks = {labels.LABEL: labels.get(source, labels.LABEL), labels.MASKED: labels.get(source, labels.MASKED)}
-            # As the source has it, where that is free: a column may be needed twice.
-            free = source.name not in (*fixed, TILED, *(one.name for one in fields))
-            fields.append(labels.put(field.with_name(source.name) if free else field, marks))
-        elif name in plan.conditions:
-            told = plan.conditions[name].field(name)
-            fields.append(labels.with_labels(field, labels.labels_of(told)))
-        else:
-            kind = _MOMENT if name in (TIME, KNOWN) else field.type
-            fields.append(labels.with_labels(field.with_type(kind), _told(plan, fixed[name])))
-    tiled = labels.with_labels(pa.field(TILED, pa.bool_(), False), _told(plan, [plan.event_time]))
-    return [*fields, tiled]
+        # As the source has it, where that is free: a column may be needed twice.
+        name = plan.columns.get(field.name, field.name)
+        taken = name != field.name and name in (TIME, ID, KNOWN, TILED, *(one.name for one in fields))
+        kind = _MOMENT if field.name in (TIME, KNOWN) else field.type
+        fields.append((field if taken else field.with_name(name)).with_type(kind))
+    return [*fields, pa.field(TILED, pa.bool_(), False, plan.projected.field(TIME).metadata)]
 
 
-def _tile_fields(plan: Plan, hop: int, numbers: Sequence[int]) -> list[pa.Field]:
-    start = labels.with_labels(pa.field("start", _MOMENT, False), _told(plan, [plan.event_time]))
-    return [start, *(_cell_field(plan, number) for number in numbers)]
+def _tile_fields(plan: Plan, numbers: Sequence[int]) -> list[pa.Field]:
+    return [_moment(plan, "start"), *(_cell_field(plan, number) for number in numbers)]
 
 
 def _cell_field(plan: Plan, number: int) -> pa.Field:
@@ -244,12 +242,6 @@ def _cell_field(plan: Plan, number: int) -> pa.Field:
     shown = next(one.field for one in plan.outputs if one.aggregate == number)
     marks = {labels.LABEL: labels.get(shown, labels.LABEL), labels.MASKED: labels.get(shown, labels.MASKED)}
     return labels.put(pa.field(aggregate.name, pa.struct(list(aggregate.operation.cells)), False), marks)
-
-
-def _told(plan: Plan, names: Sequence[str]) -> frozenset[str]:
-    """The labels of what is made of some columns of the events."""
-    leaves = list(labels.leaves(pa.schema([plan.schema.field(name) for name in names])))
-    return merged_labels(leaves) if any(leaf.labels for leaf in labels.leaves(plan.schema)) else frozenset()
 
 
 def _all_labels(plan: Plan) -> frozenset[str]:

@@ -8,22 +8,18 @@ tiles have to be enough: every step lies on the grid of every feature, no event 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import apache_beam as beam
 import pyarrow as pa
 
 from blocks.aggregating.emitting import WINDOW_END, reasons_of
 from blocks.aggregating.events import TIME, Events, by_time, coded_keys
 from blocks.aggregating.in_batch import Grid, OfShard, steps
-from blocks.aggregating.partials import Partials
+from blocks.aggregating.partials import Partials, names_of
 from blocks.aggregating.plan import Plan
-from blocks.aggregating.projecting import Projector
-from blocks.aggregating.spreading import shards_of
+from blocks.aggregating.spreading import SpreadEvents
 from blocks.aggregating.state_coding import StateCoder
 from blocks.aggregating.state_evaluation import StateEvaluation
 from blocks.aggregating.tiling import Tiler
-from blocks.core.block import StepMetrics, rejects_out, stamped
 from blocks.core.rejects import RejectSettings
-from blocks.shaping.sharding import by_shard
 
 
 def tiles_are_enough(plan: Plan, grid: Grid | None) -> bool:
@@ -31,38 +27,27 @@ def tiles_are_enough(plan: Plan, grid: Grid | None) -> bool:
     definition = plan.definition
     if grid is None or not definition.source_unique or definition.known_at or definition.delete_key or plan.endless:
         return False
+    if set(definition.key) & set(names_of(plan)):
+        return False
     hops = [one.feature.hop for one in plan.outputs if one.aggregate >= 0]
     return all(hop and (grid.every or grid.end) % hop == 0 for hop in hops)
 
 
-class TileEvents(beam.DoFn):
+class TileEvents(SpreadEvents):
     """Batches of events to (shard, rows of partial aggregates), and rejects.
 
     Cost: a batch is sorted in memory; a row for each of its keys, with a cell for each operation and step.
     """
 
-    def __init__(self, plan: Plan, block: str, version: str, shards: int, settings: RejectSettings | None) -> None:
-        self._plan, self._block, self._version = plan, block, version
-        self._shards, self._settings = shards, settings
-
     def setup(self) -> None:
         """Once for each worker."""
-        self._project = Projector(self._plan, self._block, self._version, self._settings)
-        self._metrics = StepMetrics(self._block)
+        super().setup()
         self._empty, self._partials = StateCoder(self._plan).empty(), Partials(self._plan)
         self._tile = Tiler(self._plan)
 
-    def process(
-        self, batch: Any, timestamp: Any = beam.DoFn.TimestampParam, window: Any = beam.DoFn.WindowParam
-    ) -> Iterator[Any]:
-        """Gives the rows, and the rejects."""
-        self._metrics.rows_in.inc(batch.num_rows)
-        rows, rejects = self._project(batch)
-        yield from rejects_out(rejects, self._metrics, stops=self._settings is None)
+    def _sent(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
         partials = self._partials.rows(self._tiled(rows))
-        numbers = shards_of(self._partials.keys_of(partials), self._plan.keys, self._shards)
-        for shard, _, part in by_shard(partials, numbers):
-            yield stamped((shard, part), timestamp, window)
+        return partials, self._partials.keys_of(partials)
 
     def _tiled(self, rows: pa.RecordBatch) -> Any:
         code, first = coded_keys(rows, self._plan.keys)

@@ -7,15 +7,15 @@ import pyarrow as pa
 
 from blocks.aggregating.aggregate_events import VERSION
 from blocks.aggregating.asking import SHARDS, Moment, check_windows, grid_of, shards_problems, typed
-from blocks.aggregating.partials import Partials
-from blocks.aggregating.plan import make_plan
+from blocks.aggregating.partials import Partials, names_of
+from blocks.aggregating.plan import Plan, make_plan
 from blocks.aggregating.reading import DefinitionSource, read_definition
 from blocks.aggregating.seeding import PartialsOfShard
 from blocks.aggregating.spreading import spread_events
 from blocks.core import guards
 from blocks.core.batch_type import schema_of
 from blocks.core.durations import Duration
-from blocks.core.errors import ConfigError, all_problems
+from blocks.core.errors import ConfigError, Problem, SchemaError, all_problems
 from blocks.core.policy import PolicySource, check_destination, read_policy
 from blocks.core.rejects import REJECTS_TAG, Rejects
 
@@ -89,12 +89,21 @@ class SeedAggregates(beam.PTransform):
         Raises:
           SchemaError: columns that are not there or do not fit an operation.
         """
-        return Partials(make_plan(self._definition, schema, "SeedAggregates", self._policy)).schema
+        return Partials(self._plan(schema)).schema
+
+    def _plan(self, schema: pa.Schema) -> Plan:
+        plan = make_plan(self._definition, schema, "SeedAggregates", self._policy)
+        with all_problems("SeedAggregates", SchemaError) as problems:
+            for name in plan.definition.key:
+                if name in names_of(plan):
+                    what = f"the key `{name}` is called as a column of partial aggregates is"
+                    problems.append(Problem(what, "entity.key", "rename it before: RenameColumns"))
+        return plan
 
     def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
         """Applies the block."""
         schema = schema_of(pcoll, "SeedAggregates")
-        plan = make_plan(self._definition, schema, "SeedAggregates", self._policy)
+        plan = self._plan(schema)
         check_windows(pcoll, "the events", "SeedAggregates")
         if not pcoll.is_bounded:
             raise ConfigError(

@@ -40,17 +40,25 @@ class SpreadEvents(beam.DoFn):
         self._metrics.rows_in.inc(batch.num_rows)
         rows, rejects = self._project(batch)
         yield from rejects_out(rejects, self._metrics, stops=self._settings is None)
-        for shard, _, part in by_shard(rows, shards_of(rows, self._plan.keys, self._shards)):
+        sent, keys = self._sent(rows)
+        for shard, _, part in by_shard(sent, shards_of(keys, self._plan.keys, self._shards)):
             yield stamped((shard, part), timestamp, window)
+
+    def _sent(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """What goes to shards in the place of projected events, and the key's columns of it."""
+        return rows, rows
 
 
 def spread_events(plan: Plan, block: str, version: str, shards: int, settings: RejectSettings | None) -> Any:
     """The step that sends events to shards, typed: `sharded`, and rejects."""
-    step = beam.ParDo(SpreadEvents(plan, block, version, shards, settings))
-    main = Tuple[int, BatchType(plan.projected)]
-    return step.with_output_types(main, **{REJECTS_TAG: BatchType(REJECT_SCHEMA)}).with_outputs(
-        REJECTS_TAG, main="sharded"
-    )
+    return to_shards(SpreadEvents(plan, block, version, shards, settings), plan.projected)
+
+
+def to_shards(step: SpreadEvents, schema: pa.Schema) -> Any:
+    """A step that sends batches of a schema to shards, typed: `sharded`, and rejects."""
+    kinds = {REJECTS_TAG: BatchType(REJECT_SCHEMA)}
+    typed = beam.ParDo(step).with_output_types(Tuple[int, BatchType(schema)], **kinds)
+    return typed.with_outputs(REJECTS_TAG, main="sharded")
 
 
 class PackEvents(beam.DoFn):

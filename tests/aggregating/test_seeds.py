@@ -369,3 +369,22 @@ def test_partial_aggregates_have_the_labels_of_what_they_tell_of_and_their_desti
         given = pipeline | beam.Create([events(PAST[0]).cast(schema)]).with_output_types(BatchType(schema))
         with pytest.raises(PrivacyError, match="partials"):
             given | SeedAggregates(DEFINITION, policy=policy)
+
+
+def test_a_masked_event_id_stays_masked_in_partial_aggregates() -> None:
+    mask = labels.Masked("hmac", "main", type="string").to_json()
+    hidden = {labels.LABEL: "pii.id", labels.MASKED: mask}
+    schema = pa.schema([labels.with_labels(field, {"public"}) for field in SCHEMA])
+    schema = schema.set(2, labels.put(schema.field("id"), hidden))
+    found = {leaf.path: leaf for leaf in labels.leaves(SeedAggregates(DEFINITION).output_schema(schema))}
+    told = [leaf for path, leaf in found.items() if leaf.labels == {"pii.id"}]
+    # As it is, and as bytes that sort.
+    assert len(told) == 2
+    assert all(leaf.path.startswith("events[].") and leaf.masked.to_json() == mask for leaf in told)
+
+
+def test_a_key_called_as_a_column_of_partial_aggregates_is_refused() -> None:
+    schema = SCHEMA.set(0, pa.field("newest", pa.string()))
+    definition = {**DEFINITION, "entity": {"key": "newest"}}
+    with pytest.raises(SchemaError, match="the key `newest` is called as a column of partial aggregates is"):
+        SeedAggregates(definition).output_schema(schema)

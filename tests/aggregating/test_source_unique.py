@@ -74,11 +74,11 @@ def run(definition: dict[str, Any], given: list[pa.RecordBatch], folder: Path, *
     """The rows of a batch, in order, and what it shuffled."""
     SEEN.clear()
     with beam.Pipeline(runner=FnApiRunner()) as pipeline, Rejects(folder / "rejects") as rejects:
-        rows = pipeline | beam.Create(given).with_output_types(BatchType(SCHEMA))
+        rows = pipeline | beam.Create(given).with_output_types(BatchType(given[0].schema))
         block = AggregateEvents(definition, rejects=rejects, shards=4, **options)
         rows | block | beam.ParDo(_Keep())
     found = [row for batch in SEEN for row in batch.to_pylist()]
-    return sorted(found, key=lambda row: (row["user_id"], row["as_of"]))
+    return sorted(found, key=lambda row: (row[definition["entity"]["key"]], row["as_of"]))
 
 
 SEEN: list[pa.RecordBatch] = []
@@ -128,4 +128,13 @@ def test_a_duplicate_counts_twice_where_the_source_was_said_to_be_unique(tmp_pat
 def test_where_tiles_are_not_enough_events_are_shuffled_and_the_rows_are_the_same(more: Any, tmp_path: Path) -> None:
     wanted = run({**DEFINITION, **more, "source_unique": False}, batches(1), tmp_path / "events", **RANGE)
     assert run({**DEFINITION, **more}, batches(1), tmp_path / "tiles", **RANGE) == wanted
+    assert wanted
+
+
+def test_a_key_called_as_a_column_of_partial_aggregates_gives_the_same_rows(tmp_path: Path) -> None:
+    given = [batch.rename_columns(["events", *batch.schema.names[1:]]) for batch in batches(1)]
+    given = [batch.cast(labels.with_event_time(batch.schema, "at")) for batch in given]
+    definition = {**DEFINITION, "entity": {"key": "events"}}
+    wanted = run({**definition, "source_unique": False}, given, tmp_path / "events", **RANGE)
+    assert run(definition, given, tmp_path / "tiles", **RANGE) == wanted
     assert wanted

@@ -11,29 +11,22 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.coders import BytesCoder
-from apache_beam.metrics import Metrics
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
-from apache_beam.transforms.window import GlobalWindow
-from apache_beam.utils.timestamp import MIN_TIMESTAMP, Timestamp
 
 from blocks.aggregating.events import NEVER
 from blocks.aggregating.in_stream import Clock, wall_clock
-from blocks.aggregating.refusing import RefusedEvents
+from blocks.aggregating.keeping import ShardStep, in_parts, rounded_up
 from blocks.aggregating.sessions.plan import SessionPlan
 from blocks.aggregating.sessions.shard import SessionShard, SessionStep
 from blocks.aggregating.sessions.state import FAR, SessionState
-from blocks.core.block import StepMetrics, pieces, rejects_out
+from blocks.core.block import pieces
 from blocks.core.rejects import RejectSettings
 
 _STATE = beam.DoFn.StateParam(ReadModifyWriteStateSpec("shard", BytesCoder()))
 _DUE = beam.DoFn.StateParam(ReadModifyWriteStateSpec("due", BytesCoder()))
 _ENDED = beam.DoFn.TimerParam(TimerSpec("ended", TimeDomain.WATERMARK))
 _EXPIRY = beam.DoFn.TimerParam(TimerSpec("expiry", TimeDomain.WATERMARK))
-# Runners keep whole milliseconds.
-_MILLI, _SECOND = 1_000, 1_000_000
-# A timer for each session would read the shard more often than it is worth: they wait for each other this part.
-_PARTS = 16
 
 
 @dataclass
@@ -56,7 +49,7 @@ class SessionDue:
         cell.write(self._FORM.pack(self.ended, self.expiry))
 
 
-class StreamSessions(beam.DoFn):
+class StreamSessions(ShardStep):
     """Takes (shard, projected events) in the order of arrival; gives sessions, and rejects.
 
     Args:
@@ -69,15 +62,13 @@ class StreamSessions(beam.DoFn):
     def __init__(
         self, plan: SessionPlan, block: str, version: str, settings: RejectSettings | None, clock: Clock = wall_clock
     ) -> None:
-        self._plan, self._block, self._version, self._settings = plan, block, version, settings
-        self._clock = clock
+        super().__init__(plan.plan, block, version, settings)
+        self._plan, self._clock = plan, clock
 
     def setup(self) -> None:
         """Once for each worker."""
-        self._metrics = StepMetrics(self._block)
-        self._duplicates = Metrics.counter("blocks", f"{self._block}:duplicates")
+        super().setup()
         self._shard = SessionShard(self._plan)
-        self._refused = RefusedEvents(self._plan.plan, self._block, self._version, self._settings)
 
     def process(
         self,
@@ -91,9 +82,7 @@ class StreamSessions(beam.DoFn):
         due = SessionDue.read(due_cell)
         step = self._shard.arrive(self._read(cell), element[1], self._clock())
         self._duplicates.inc(step.duplicates)
-        for one in step.refused:
-            rejects = self._refused(one.rows, one.code, one.message)
-            yield from rejects_out(rejects, self._metrics, stops=self._settings is None)
+        yield from self._rejects(step.refused)
         yield from self._given(step)
         self._set_ended(step.state, due, ended)
         self._set_expiry(step.state, due, expiry)
@@ -130,38 +119,21 @@ class StreamSessions(beam.DoFn):
         first = int(state.due.min(initial=FAR))
         if first == FAR:
             return
-        step = max(self._plan.definition.rules.gap // _PARTS, _SECOND)
-        moment = -(-first // step) * step
+        moment = in_parts(first, self._plan.definition.rules.gap)
         if due.ended == NEVER or moment < due.ended:
             due.ended = moment
-            timer.set(_rounded_up(moment))
+            timer.set(rounded_up(moment))
 
     def _set_expiry(self, state: SessionState, due: SessionDue, timer: Any) -> None:
         if not len(state.newest):
             return
         ttl = self._plan.definition.shared.state_ttl
-        step = max(ttl // _PARTS, _SECOND)
-        moment = -(-(int(state.newest.min()) + ttl + 1) // step) * step
+        moment = in_parts(int(state.newest.min()) + ttl + 1, ttl)
         if due.expiry == NEVER or moment < due.expiry:
             due.expiry = moment
-            timer.set(_rounded_up(moment))
-
-    def _read(self, cell: Any) -> SessionState:
-        content = cell.read()
-        return self._shard.coder.decode(content) if content else self._shard.coder.empty()
-
-    def _write(self, cell: Any, state: SessionState) -> None:
-        if state.keys.num_rows:
-            cell.write(self._shard.coder.encode(state))
-        else:
-            cell.clear()
+            timer.set(rounded_up(moment))
 
     def _given(self, step: SessionStep) -> Iterator[Any]:
         for rows in step.rows:
             self._metrics.rows_out.inc(rows.num_rows)
             yield from pieces(rows)
-
-
-def _rounded_up(micros: int) -> Timestamp:
-    moment = Timestamp(micros=-(-micros // _MILLI) * _MILLI)
-    return min(max(moment, MIN_TIMESTAMP), GlobalWindow().max_timestamp())
