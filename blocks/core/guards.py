@@ -1,4 +1,5 @@
-"""Checks of a pipeline as a whole, made when it is run: no pickled batches, no shuffle of raw personal values.
+"""Checks of a pipeline as a whole, made when it is run: no pickled batches, no shuffle of raw personal values, and no
+stream on a runner whose timers fire too early.
 
 Every block calls `watch`, which makes the pipeline check itself once, at the start of `run()` (and so at the end of
 `with beam.Pipeline()`), when all transforms are known. Decision: docs/decisions/0003-guards-at-run.md.
@@ -12,13 +13,14 @@ import pyarrow as pa
 from apache_beam import coders
 from apache_beam.pipeline import AppliedPTransform, Pipeline, PipelineVisitor
 from apache_beam.runners.common import DoFnSignature
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.core import CombineGlobally, CombinePerKey, Flatten, ParDo, WindowInto
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.typehints import typehints as hints
 from apache_beam.typehints.row_type import RowTypeConstraint
 
 from blocks.core.batch_type import BatchCoder, BatchType
-from blocks.core.errors import BatchTypeError, PrivacyError, Problem, all_problems
+from blocks.core.errors import BatchTypeError, ConfigError, PrivacyError, Problem, all_problems
 from blocks.core.policy import NO_POLICY, Policy, refusals
 
 _SHUFFLES = (
@@ -61,9 +63,12 @@ def watch(pipeline: Pipeline, policy: Policy | None = None) -> None:
 def check_pipeline(pipeline: Pipeline) -> None:
     """Refuses a pipeline that would pickle batches, window them whole, or let raw personal values rest on a shuffle.
 
+    And one whose timers Beam's local runner would fire too early.
+
     Raises:
       BatchTypeError: every edge on which Beam would pickle batches, every WindowInto over batches.
       PrivacyError: every shuffle, side input and stateful step that would hold columns which the policy forbids there.
+      ConfigError: every step with timers that FnApiRunner would give the elements of an endless source.
     """
     visitor = _Visitor(pipeline.__dict__.get("_blocks_policies") or [NO_POLICY])
     pipeline.visit(visitor)
@@ -71,6 +76,9 @@ def check_pipeline(pipeline: Pipeline) -> None:
         problems.extend(visitor.types())
     with all_problems("the pipeline", PrivacyError) as problems:
         problems.extend(visitor.resting)
+    if isinstance(pipeline.runner, FnApiRunner):
+        with all_problems("the pipeline", ConfigError) as problems:
+            problems.extend(visitor.early)
 
 
 class _Visitor(PipelineVisitor):
@@ -80,7 +88,9 @@ class _Visitor(PipelineVisitor):
         self._produced: list[tuple[AppliedPTransform, str | None, Any]] = []
         self._windowed: list[Problem] = []
         self._open: list[AppliedPTransform] = []
+        self._endless: set[Any] = set()
         self.resting: list[Problem] = []
+        self.early: list[Problem] = []
 
     def enter_composite_transform(self, node: AppliedPTransform) -> None:
         self._rest(node)
@@ -93,6 +103,7 @@ class _Visitor(PipelineVisitor):
 
     def visit_transform(self, node: AppliedPTransform) -> None:
         self._rest(node)
+        self._time(node)
         self._consumed.update(node.inputs)
         self._consumed.update(side.pvalue for side in node.side_inputs)
         if not self._in_shuffle():
@@ -120,6 +131,16 @@ class _Visitor(PipelineVisitor):
         if any(_batch_types(source.element_type) for source in node.inputs):
             what = "WindowInto would put a whole batch into the window of its earliest row"
             self._windowed.append(Problem(what, f"`{node.full_label}`", "use blocks.WindowRows(windowfn) instead"))
+
+    def _time(self, node: AppliedPTransform) -> None:
+        signature = DoFnSignature(node.transform.fn) if isinstance(node.transform, ParDo) else None
+        endless = not self._endless.isdisjoint(node.inputs)
+        if signature is not None and signature.has_timers() and endless:
+            what = "an endless source on FnApiRunner, which fires timers too early: rows would be wrong"
+            fix = "run streams with Prism or Flink, as `blocks run --engine prism`; see docs/runners.md"
+            self.early.append(Problem(what, f"`{node.full_label}`", fix))
+        if endless or (signature is not None and signature.is_unbounded_per_element()):
+            self._endless.update(node.outputs.values())
 
     def _rest(self, node: AppliedPTransform) -> None:
         if isinstance(node.transform, _SHUFFLES):

@@ -8,16 +8,20 @@ import pyarrow as pa
 import pytest
 from apache_beam.coders import VarIntCoder
 from apache_beam.io.restriction_trackers import OffsetRange, OffsetRestrictionTracker
+from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that
 from apache_beam.transforms.core import RestrictionProvider
-from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
+from apache_beam.transforms.periodicsequence import PeriodicImpulse
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.typehints import typehints as hints
 
 from blocks.core import labels
 from blocks.core.batch_type import BatchType
 from blocks.core.batches import UnionBatches
-from blocks.core.errors import BlocksError, PrivacyError
+from blocks.core.errors import BlocksError, ConfigError, PrivacyError
+from blocks.core.guards import check_pipeline
 from blocks.core.windows import WindowRows
 from blocks.masking.mask_columns import MaskColumns
 
@@ -412,3 +416,56 @@ def test_global_windows_and_windows_of_other_elements_pass() -> None:
     run(lambda b: b | beam.WindowInto(beam.window.GlobalWindows()) | sizes(), PUBLIC)
     run(lambda b: b | sizes() | beam.WindowInto(beam.window.FixedWindows(60)), PUBLIC)
     run(lambda b: b | WindowRows(beam.window.FixedWindows(60)) | sizes(), PUBLIC)
+
+
+# --- timers on FnApiRunner ----------------------------------------------------------------------------------------
+
+
+SOON = beam.DoFn.TimerParam(TimerSpec("soon", TimeDomain.WATERMARK))
+
+
+class Timed(beam.DoFn):
+    """Says 1 when the watermark is ten seconds after an element."""
+
+    def process(self, element: Any, at: Any = beam.DoFn.TimestampParam, timer: Any = SOON) -> None:
+        timer.set(at + 10)
+
+    @on_timer(SOON.timer_spec)
+    def said(self) -> Iterator[int]:
+        yield 1
+
+
+def timed(source: beam.PTransform, runner: Any, step: beam.DoFn) -> beam.Pipeline:
+    p = beam.Pipeline(runner=runner)
+    keyed = p | "Source" >> source | "Key" >> beam.Map(lambda one: ("k", 1)).with_output_types(tuple[str, int])
+    _ = keyed | "Step" >> beam.ParDo(step).with_output_types(int)
+    return p
+
+
+def test_an_endless_source_before_timers_is_refused_on_the_local_runner() -> None:
+    endless = timed(PeriodicImpulse(), FnApiRunner(), Timed())
+    with pytest.raises(ConfigError, match="fires timers too early") as caught:
+        check_pipeline(endless)
+    (problem,) = caught.value.problems
+    assert problem.where == "the pipeline: `Step`"
+    assert "Prism or Flink" in problem.fix
+
+
+def test_a_block_makes_the_pipeline_look_for_it() -> None:
+    endless = timed(PeriodicImpulse(), FnApiRunner(), Timed())
+    _ = source(endless, PUBLIC) | MaskColumns(None, "warehouse")
+    with pytest.raises(ConfigError, match="fires timers too early"):
+        endless.run()
+
+
+@pytest.mark.parametrize(
+    ("source", "runner", "step"),
+    [
+        (beam.Create([1]), FnApiRunner(), Timed()),
+        (PeriodicImpulse(), BundleBasedDirectRunner(), Timed()),
+        (PeriodicImpulse(), FnApiRunner(), beam.Map(lambda one: 1).dofn),
+    ],
+    ids=["bounded", "another runner", "no timers"],
+)
+def test_other_streams_and_timers_pass(source: beam.PTransform, runner: Any, step: beam.DoFn) -> None:
+    check_pipeline(timed(source, runner, step))
