@@ -269,7 +269,14 @@ def main() -> None:
             results = list(getattr(bench, part)())
             content = json.loads(OUTPUT.read_text()) if OUTPUT.exists() else {}
             OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-            OUTPUT.write_text(json.dumps({**content, part: results}, indent=2) + "\n")
+            content[part] = _merged(content.get(part, []), results)
+            OUTPUT.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _merged(before: list[dict[str, Any]], results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was measured before, and now in its place: a part may be measured by one runner or size at a time."""
+    titles = {one["title"] for one in results}
+    return [*(one for one in before if one["title"] not in titles), *results]
 
 
 def _there(runners: list[str]) -> list[str]:

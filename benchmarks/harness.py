@@ -5,9 +5,11 @@ import os
 import platform
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -57,7 +59,7 @@ class Contestant:
             command = [part.replace("{out}", out) for part in self.command]
             # A small process in between: a child's peak memory begins with what its parent held when it was forked.
             between = [sys.executable, "-S", "-c", _BETWEEN, told.name, *command]
-            if subprocess.run(between, env={**os.environ, **environment}).returncode:
+            if subprocess.run(between, env={**os.environ, **_byte_code(), **environment}).returncode:
                 raise SystemExit(f"{self.name} failed")
             found = json.loads(Path(told.name).read_text())
             own = Path(out, SECONDS)
@@ -129,6 +131,26 @@ def measure(title: str, contestants: list[Contestant], rounds: int, environment:
             for one in contestants
         ],
     }
+
+
+@cache
+def _byte_code() -> dict[str, str]:
+    """Variables with which contestants find modules compiled, as installed ones are, also where Python may not."""
+    if not sys.dont_write_bytecode:
+        return {}
+    folder = str(Path(tempfile.gettempdir(), f"blocks-benchmarks-{os.getuid()}"))
+    found = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": folder}
+    here = Path(__file__).parents[1]
+    folders = [
+        sysconfig.get_path("stdlib"),
+        sysconfig.get_path("purelib"),
+        str(here / "blocks"),
+        str(here / "benchmarks"),
+    ]
+    # Some files of packages are templates; what cannot be compiled is not imported either.
+    command = [sys.executable, "-m", "compileall", "-q", "-q", "-j", "0", *folders]
+    subprocess.run(command, env={**os.environ, **found}, stdout=subprocess.DEVNULL, check=False)
+    return found
 
 
 def contestant(module: str, *arguments: str) -> list[str]:
