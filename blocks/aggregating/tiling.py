@@ -9,6 +9,7 @@ import pyarrow as pa
 from blocks.aggregating.evaluating import fold
 from blocks.aggregating.events import KNOWN, TIME, Events, by_time
 from blocks.aggregating.ops.entries import changes
+from blocks.aggregating.ops.operation import Operation
 from blocks.aggregating.plan import Plan
 from blocks.aggregating.shard_state import ALL_TIME, ShardState, Tiles, floored, less
 from blocks.aggregating.state_evaluation import events_of
@@ -112,13 +113,8 @@ class Tiler:
         for number, cell in tiles.cells.items():
             operation = self._plan.aggregates[number].operation
             folded = fold(events, self._plan.aggregates[number])
-            single = folded.cells
             # Cells of events lie where the events do that the aggregate counts.
-            owner = np.concatenate([tile[:old], tile[old:][folded.selected]])
-            sort = np.argsort(owner, kind="stable")
-            sort = sort[owner[sort] >= 0]
-            offsets = np.searchsorted(owner[sort], np.arange(count + 1))
-            cells[number] = operation.merge(pa.concat_batches([cell, single]).take(pa.array(sort)), offsets)
+            cells[number] = _with_more(operation, cell, folded.cells, tile[:old], tile[old:][folded.selected], count)
         ends = np.flatnonzero(np.append(firsts[1:], True)) if count else np.zeros(0, np.int64)
         return Tiles(code[order][ends], times[order][ends], cells)
 
@@ -141,3 +137,31 @@ class Tiler:
             # One more, which tells that something is left out.
             found[some[rank <= feature.max_events]] = True
         return found
+
+
+def _with_more(
+    operation: Operation, cells: pa.RecordBatch, more: pa.RecordBatch, tile: Ints, tile_of_more: Ints, count: int
+) -> pa.RecordBatch:
+    """The cells of tiles, of which most are as they were and are not merged again.
+
+    Args:
+      operation: whose cells they are.
+      cells: of the tiles before, one each.
+      more: cells that join them.
+      tile: of each of the cells before, its tile; -1 where that is gone.
+      tile_of_more: the same of the others.
+      count: of tiles, also of those that were not there, and of those without any cell.
+    """
+    stays, comes = np.flatnonzero(tile >= 0), np.flatnonzero(tile_of_more >= 0)
+    place = np.full(count, -1)
+    place[tile[stays]] = stays
+    merges = place < 0
+    merges[tile_of_more[comes]] = True
+    stays = stays[merges[tile[stays]]]
+    owner = np.concatenate([tile[stays], tile_of_more[comes]])
+    order = np.argsort(owner, kind="stable")
+    both = pa.concat_batches([cells.take(pa.array(stays)), more.take(pa.array(comes))])
+    merged = np.flatnonzero(merges)
+    made = operation.merge(both.take(pa.array(order)), np.searchsorted(owner[order], np.append(merged, count)))
+    place[merged] = len(tile) + np.arange(len(merged))
+    return pa.concat_batches([cells, made]).take(pa.array(place))
