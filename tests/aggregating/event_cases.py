@@ -6,7 +6,7 @@ one for each of its columns would take longer than the test itself. Zeros are th
 
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -16,6 +16,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from blocks.aggregating.definition import Definition
+from blocks.aggregating.events import ID
 from blocks.aggregating.plan import Plan, make_plan
 from blocks.aggregating.projecting import Projector
 from blocks.aggregating.reading import read_definition
@@ -39,6 +40,8 @@ SCHEMA = pa.schema(
         pa.field("single", pa.float32()),
         pa.field("flag", pa.bool_()),
         pa.field("seen", UTC),
+        # A second column of keys.
+        pa.field("side", pa.int8()),
         # What `status` says, as columns that are conditions as they are: an expression costs an engine a case.
         pa.field("declined", pa.bool_()),
         pa.field("gone", pa.bool_()),
@@ -173,12 +176,14 @@ def row_of(picks: Picks, at: int, mood: int = 2, grain: int = 1) -> dict[str, An
     at -= at % grain
     known = at + picks.of([0, 0, 1, 3 * SECOND, 30 * SECOND])
     status = picks.of(_STATUS)
+    number = picks.of([0, 1, -1, 2, 10, -10])
     amount = picks.of(_AMOUNTS[mood])
     single = picks.of([*_SINGLES, *_NOT_FINITE[:3]] if mood == 2 else _SINGLES)
     return {
         "user": picks.of("ab"),
+        "side": number % 2,
         "at": at,
-        "id": picks.of([0, 1, -1, 2, 10, -10]),
+        "id": number,
         "known": known - known % grain,
         "amount": picks.number() / 100 - 300 if amount == 12.5 else amount,
         "n": picks.of(_WHOLE),
@@ -222,17 +227,37 @@ class Case:
     conflicts: list[Event]
 
 
-def definition_of(features: list[dict[str, Any]], known: bool, **more: Any) -> dict[str, Any]:
-    """A definition over the events of `rows`; a status of `DELETE` deletes."""
-    source = {"event_time": "at", "event_id": "id", "delete_key": "gone"}
+def definition_of(features: list[dict[str, Any]], known: bool, wide: bool = False, **more: Any) -> dict[str, Any]:
+    """A definition over the events of `rows`; a status of `DELETE` deletes.
+
+    Args:
+      features: as a user writes them.
+      known: whether it counts when an event became known.
+      wide: with a key of two columns, and two columns in the place of an event id.
+      more: other keys.
+    """
+    source: dict[str, Any] = {"event_time": "at", "delete_key": "gone"}
+    source |= {"identity": ["id", "user"]} if wide else {"event_id": "id"}
     source |= {"known_at": "known"} if known else {}
-    content = {"entity": {"key": "user"}, "source": source, "features": features, "lateness": "10s", "state_ttl": "2m"}
+    entity = {"key": ["side", "user"] if wide else "user"}
+    content = {"entity": entity, "source": source, "features": features, "lateness": "10s", "state_ttl": "2m"}
     return {**content, **more}
 
 
 def plan_of(features: list[dict[str, Any]], known: bool, schema: pa.Schema = SCHEMA, **more: Any) -> Plan:
     """A plan of `definition_of`."""
     return make_plan(read_definition(definition_of(features, known, **more)), schema, "AggregateEvents", NO_POLICY)
+
+
+def key_of(row: Mapping[str, Any], names: Iterable[str]) -> Any:
+    """The key of a row: a value, or a tuple of the values of `side` and `user` where it has both."""
+    return (row["side"], row["user"]) if "side" in names else row["user"]
+
+
+def keys_of(keys: pa.RecordBatch) -> list[Any]:
+    """Keys as the oracle has them."""
+    columns = [column.to_pylist() for column in keys.columns]
+    return list(zip(*columns, strict=True)) if len(columns) > 1 else columns[0]
 
 
 def batch_of(rows: Sequence[dict[str, Any]], schema: pa.Schema = SCHEMA) -> pa.RecordBatch:
@@ -262,10 +287,14 @@ def projected_of(plan: Plan, rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
 
 def events_of(plan: Plan, rows: Sequence[dict[str, Any]]) -> list[Event]:
     """Rows as events of the oracle."""
-    known = bool(plan.definition.known_at)
+    known, key = bool(plan.definition.known_at), plan.definition.key
+    ids: list[Any] = [row["id"] for row in rows]
+    if plan.definition.identity:
+        # Several columns have the order of their hash.
+        ids = list(zip(projected_of(plan, rows).column(ID).to_pylist(), ids, strict=True))
     return [
-        Event(row["user"], row["at"], row["id"], row, row["known"] if known else None, row["status"] == "DELETE")
-        for row in rows
+        Event(key_of(row, key), row["at"], one, row, row["known"] if known else None, row["status"] == "DELETE")
+        for row, one in zip(rows, ids, strict=True)
     ]
 
 

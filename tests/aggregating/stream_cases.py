@@ -24,6 +24,7 @@ from tests.aggregating.event_cases import (
     Picks,
     definition_of,
     features_of,
+    key_of,
     plan_of,
     row_of,
 )
@@ -112,6 +113,7 @@ class History:
       cuts: where bundles end.
       marks: a byte for each bundle: what the watermark and timers do after it.
       jitter: a byte for each row, from which another order of arrival is made.
+      wide: whether the key, and what tells events apart, are two columns each.
     """
 
     features: list[dict[str, Any]]
@@ -122,6 +124,7 @@ class History:
     cuts: list[int]
     marks: bytes
     jitter: bytes
+    wide: bool = False
 
     @property
     def lateness(self) -> int:
@@ -130,11 +133,11 @@ class History:
 
     def plan(self, **emit: Any) -> Plan:
         """Of the features."""
-        return plan_of(self.features, self.known, self.schema, **self._more(emit))
+        return plan_of(self.features, self.known, self.schema, wide=self.wide, **self._more(emit))
 
     def definition(self, **emit: Any) -> dict[str, Any]:
         """Of the features, as a user writes it."""
-        return definition_of(self.features, self.known, **self._more(emit))
+        return definition_of(self.features, self.known, self.wide, **self._more(emit))
 
     def _more(self, emit: dict[str, Any]) -> dict[str, Any]:
         times = {"lateness": f"{10 * self.unit}s", "state_ttl": f"{120 * self.unit}s", "ahead": "365d"}
@@ -167,7 +170,8 @@ def history_of(
     for name in ("at", "known"):
         schema = schema.set(schema.get_field_index(name), pa.field(name, pa.timestamp(kind, zone)))
     rows = arrivals_of(arriving, base=base, unit=unit, grain=_GRAINS.get(kind, 1), mood=mood)
-    return History(features_of(features, unit), rows, known, schema, unit, list(cuts), more, more[::-1] + header)
+    wide, jitter = picks.of([False, False, True]), more[::-1] + header
+    return History(features_of(features, unit), rows, known, schema, unit, list(cuts), more, jitter, wide)
 
 
 def micros_of(text: str) -> int:
@@ -219,7 +223,7 @@ class Sink:
     def take_rows(self, rows: list[dict[str, Any]]) -> None:
         """Some rows."""
         for row in rows:
-            key = (row["user"], (row["as_of"] - _EPOCH) // datetime.resolution)
+            key = (key_of(row, row), (row["as_of"] - _EPOCH) // datetime.resolution)
             if row["reason"] == "deletion":
                 self.rows = {one: kept for one, kept in self.rows.items() if one[0] != key[0] or one[1] > key[1]}
                 self.reasons[key] = row["reason"]

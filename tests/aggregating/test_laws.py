@@ -19,6 +19,7 @@ from tests.aggregating.event_cases import (
     accepted_of,
     assert_same_bytes,
     events_of,
+    keys_of,
     projected_of,
     wanted_of,
 )
@@ -69,7 +70,7 @@ def check_values(plan: Plan, rows: pa.RecordBatch, kept: list[Event], *ran: Ran)
     wanted, cut = wanted_of(plan, kept, pairs)
     names = [one.feature.name for one in plan.outputs]
     events = accept(rows, plan.keys).events
-    codes = {key: code for code, key in enumerate(events.keys.column(0).to_pylist())}
+    codes = {key: code for code, key in enumerate(keys_of(events.keys))}
     code = np.array([codes.get(key, len(codes)) for key, _ in pairs], np.int64)
     values = Evaluation(plan, events).at(code, np.array([moment for _, moment in pairs], np.int64))
     assert_same_bytes(plan, pairs, values.columns, wanted)

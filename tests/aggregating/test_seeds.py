@@ -38,7 +38,7 @@ from blocks.core.policy import read_policy
 from blocks.core.rejects import Rejects
 from blocks.reading.read_parquet import ReadParquet
 from blocks.writing.warehouse import WriteWarehouse, read_table
-from tests.aggregating.event_cases import accepted_of, events_of, projected_of
+from tests.aggregating.event_cases import accepted_of, events_of, key_of, projected_of
 from tests.aggregating.stream_cases import FAR, History, Ran, Sink, histories, in_time
 from tests.aggregating.test_laws import check_rows, check_values
 
@@ -81,7 +81,7 @@ def backfilled(plan: Plan, rows: pa.RecordBatch, sink: Sink) -> ShardState:
     keys = events.keys.take(pa.array(events.code))
     found = Emitter(plan).rows(keys, events.times + 1, values, reasons_of("event", len(events)))
     # Events of one key and time are one row.
-    sink.take_rows(list({(row["user"], row["as_of"]): row for row in found.to_pylist()}.values()))
+    sink.take_rows(list({(key_of(row, row), row["as_of"]): row for row in found.to_pylist()}.values()))
     nothing = np.zeros(0, np.int64)
     return partials.state(stored(partials.rows(shard.begin(accepted, nothing, nothing))))
 
