@@ -131,6 +131,9 @@ class AggregateEvents(beam.PTransform):
         """Applies the block."""
         if not isinstance(pcoll, beam.PCollection):
             return self._with(pcoll)
+        if self._moment is not None and self._spine is None:
+            fix = "leave it out: it names the time of `as_of`"
+            raise ConfigError("`moment` without `as_of`", where="AggregateEvents, moment", fix=fix)
         schema = schema_of(pcoll, "AggregateEvents")
         plan = make_plan(self._definition, schema, "AggregateEvents", self._policy)
         check_windows(pcoll, "the events", "AggregateEvents")
@@ -189,6 +192,8 @@ class AggregateEvents(beam.PTransform):
         """Applies the block to inputs with names, as a snippet has them."""
         inputs = named_inputs(given, {AS_OF: self._spine, SEED: self._seed}, self._grid is not None)
         made = copy.copy(self)
+        # A copy as for a worker, which has only the settings of the rejects.
+        made.rejects = self.rejects
         made._spine, made._seed = inputs.get(AS_OF, self._spine), inputs.get(SEED, self._seed)
         return made.expand(inputs[EVENTS])
 

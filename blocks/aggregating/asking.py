@@ -59,7 +59,10 @@ def grid_of(start: Any, end: Any, every: Any, problems: list[Problem]) -> Grid |
         return None
     last = _micros(end, "end", problems)
     first = last - 1 if start is None else _micros(start, "start", problems)
+    before = len(problems)
     step = 0 if every is None else duration_micros(every, "every", problems)
+    if every is not None and not step and len(problems) == before:
+        problems.append(Problem("`every` is no time at all", "every", "write a length of time, such as 1d"))
     if every is not None and start is None:
         problems.append(Problem("`every` without `start`", "start", "say where the range begins"))
     if start is not None and first >= last and not problems:

@@ -28,10 +28,16 @@ def sources_of(source: DefinitionSource, columns: list[str]) -> dict[str, tuple[
     definition = read_definition(source)
     found: dict[str, tuple[str, tuple[str, ...]]] = {name: ("kept", (name,)) for name in definition.key}
     found[AS_OF] = ("computed", tuple(name for name in [definition.event_time] if name in columns))
-    found[REVISION] = found[REASON] = ("computed", ())
+    deletes = columns_of(definition.delete_key) if definition.delete_key else []
+    told = {one.name: [*tells_of(one, definition), *deletes] for one in definition.features}
+    asked = columns_of(definition.emit.on_condition) if definition.emit.on_condition else []
+    reason = [*deletes, *(column for name in asked for column in told.get(name, ()))]
+    cut = [column for one in definition.features if one.where for column in columns_of(one.where)]
+    found[REVISION] = ("computed", ())
+    found[REASON] = ("computed", tuple(dict.fromkeys(reason)))
     for feature in definition.features:
-        found[feature.name] = ("computed", tuple(dict.fromkeys(tells_of(feature, definition))))
-    found[TRUNCATED] = ("computed", ())
+        found[feature.name] = ("computed", tuple(dict.fromkeys(told[feature.name])))
+    found[TRUNCATED] = ("computed", tuple(dict.fromkeys([*deletes, *cut])))
     return found
 
 
@@ -66,5 +72,7 @@ def tells_of(feature: Feature, definition: Definition) -> Iterator[str]:
         yield feature.by
     if feature.column and _SHOWS[feature.op] != "counts":
         yield feature.column
+    if feature.op == "time_since_last" and definition.event_time:
+        yield definition.event_time
     if feature.where:
         yield from columns_of(feature.where)

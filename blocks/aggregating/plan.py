@@ -127,6 +127,7 @@ class Planner:
         self._definition, self._schema, self._policy, self._problems = definition, schema, policy, problems
         # Where nothing has a label, nothing gets one.
         self._labels = any(leaf.labels for leaf in labels.leaves(schema))
+        self._event_time = definition.event_time or labels.event_time_of(schema) or ""
         self._columns: dict[str, str] = {}
         self._conditions: dict[str, Expression] = {}
         self._names: dict[str, str] = {}
@@ -135,8 +136,7 @@ class Planner:
 
     def plan(self) -> Plan | None:
         """The plan; None where there are problems."""
-        definition = self._definition
-        event_time = definition.event_time or labels.event_time_of(self._schema) or ""
+        definition, event_time = self._definition, self._event_time
         self._check_source(event_time)
         keys = tuple(self._column(name, "k") for name in definition.key if name in self._schema.names)
         for name in [definition.event_id] if definition.event_id else definition.identity:
@@ -164,6 +164,7 @@ class Planner:
         cut = pa.field(TRUNCATED, pa.list_(pa.field("item", pa.string(), False)), False)
         output = pa.schema([*fields, labels.put(cut, {labels.LABEL: plain})])
         on_condition = self._on_condition(output)
+        output = self._told_by_conditions(output, outputs, on_condition)
         projected, shown = self._projected(event_time, keys)
         if self._problems:
             return None
@@ -280,11 +281,11 @@ class Planner:
         # A count of one user's events is a group of one user: where a policy asks for groups, it tells of the column.
         if feature.column and (kind.shows != "counts" or self._policy.min_group is not None):
             told += labels.leaves(pa.schema([self._schema.field(feature.column)]))
-        if condition:
-            # As in SQL: which events count tells of the condition's columns, unless they are masked.
-            reads = self._conditions[condition].reads
-            found = [labels.Leaf(one.text, one.field, one.labels, one.masked) for one in reads]
-            told += [leaf for leaf in found if leaf.masked is None and leaf.labels]
+        if kind.name == "time_since_last" and self._event_time in self._schema.names:
+            # Whoever knows the moment knows the time.
+            time = labels.leaves(pa.schema([self._schema.field(self._event_time)]))
+            told += [leaf for leaf in time if leaf.labels - {labels.PUBLIC}]
+        told += self._counted_by(condition)
         mixed = unlabelled_beside_private(told)
         if mixed is not None:
             what = f"`{mixed[0]}` has no label and is mixed with {mixed[1]}"
@@ -301,6 +302,31 @@ class Planner:
         if kind.shows == "values" and len(marks) == 1:
             field = labels.put(field, {labels.MASKED: marks.pop()})
         return field
+
+    def _counted_by(self, condition: str) -> list[labels.Leaf]:
+        """The columns that decide which events count: those of a condition, and of `delete_key`."""
+        found: list[labels.Leaf] = []
+        for name in (condition, DELETES):
+            if name in self._conditions:
+                found += _told_by(self._conditions[name])
+        return found
+
+    def _cut_by(self, outputs: list[Output]) -> list[labels.Leaf]:
+        """The columns that decide which events count for features that may leave some out."""
+        bounded = [one for one in outputs if one.aggregate >= 0 and _bounded(one.feature)]
+        return [leaf for one in bounded for leaf in self._counted_by(self._aggregates[one.aggregate].condition)]
+
+    def _told_by_conditions(
+        self, output: pa.Schema, outputs: list[Output], on_condition: Expression | None
+    ) -> pa.Schema:
+        """The output with the labels of what conditions tell, in the reason of a row and in what is truncated."""
+        reason = [*self._counted_by(""), *(_told_by(on_condition) if on_condition else ())]
+        for name, told in ((REASON, reason), (TRUNCATED, self._cut_by(outputs))):
+            private = merged_labels(told) - {labels.PUBLIC}
+            if private:
+                place = output.get_field_index(name)
+                output = output.set(place, labels.with_labels(output.field(place), private))
+        return output
 
     def _on_condition(self, output: pa.Schema) -> Expression | None:
         text = self._definition.emit.on_condition
@@ -351,6 +377,17 @@ class Planner:
 
 
 _MOMENT_MARKS = {labels.EVENT_TIME: "true", labels.KEY: "true", labels.DESCRIPTION: None, labels.EPOCH: None}
+
+
+def _told_by(condition: Expression) -> list[labels.Leaf]:
+    """The columns that it tells of, whether a condition is true: as in SQL, unless they are masked."""
+    found = [labels.Leaf(one.text, one.field, one.labels, one.masked) for one in condition.reads]
+    return [leaf for leaf in found if leaf.masked is None and leaf.labels]
+
+
+def _bounded(feature: Feature) -> bool:
+    """Whether a feature may leave something out, and say so."""
+    return feature.max_events is not None or bool(feature.by) or bool({"max", "max_values"} & set(feature.options))
 
 
 def _signature(feature: Feature, column: pa.DataType | None, by: pa.DataType | None) -> str:

@@ -41,6 +41,9 @@ def read_definition(source: DefinitionSource) -> Definition:
         return source
     if isinstance(source, Mapping):
         return _read(strict_yaml.Document(source, "features", {}))
+    if not isinstance(source, str | Path):
+        what = f"a definition is the path of a file or a mapping, got {type(source).__name__}"
+        raise ConfigError(what, where="definition", fix="as in {'entity': ..., 'source': ..., 'features': [...]}")
     return _read(strict_yaml.load(source))
 
 
@@ -162,7 +165,8 @@ class Reader:
         taken = name in self.taken
         if not isinstance(name, str) or not _NAME.fullmatch(name) or taken:
             what = f"`{name}` is a column that every result has" if taken else f"`{name}` is no name of a feature"
-            self._add(what, (*path, "name"), "letters, digits and _, not beginning with a digit")
+            fix = "give it another name" if taken else "letters, digits and _, not beginning with a digit"
+            self._add(what, (*path, "name"), fix)
         if op == "ratio":
             return self._ratio(content, path, before)
         if kind is None:
@@ -188,7 +192,7 @@ class Reader:
             hop=hop,
             where=self._text(content, "where", path),
             by=self._text(content, "by", path),
-            max_keys=self._whole(content, "max_keys", path, Feature.max_keys, 100_000),
+            max_keys=self._max_keys(content, path),
             max_events=self._max_events(content, path, window, hop),
             options=options,
             place=self._where(path),
@@ -243,6 +247,11 @@ class Reader:
             self._add(what, (*path, "hop"), "name one that does")
         return window, hop
 
+    def _max_keys(self, content: Mapping[str, Any], path: Path_) -> int:
+        if "max_keys" in content and not content.get("by"):
+            self._add("`max_keys` is for `by`", (*path, "max_keys"), "leave it out")
+        return self._whole(content, "max_keys", path, Feature.max_keys, 100_000)
+
     def _max_events(self, content: Mapping[str, Any], path: Path_, window: int | None, hop: int) -> int | None:
         exact = window is not None and hop == 0
         if exact and "max_events" not in content:
@@ -268,13 +277,14 @@ class Reader:
             return {}
         if not isinstance(given, Mapping):
             what = f"no `{path[-1]}`" if given is None and path else "expected a mapping"
-            self._add(what, path, f"it has {', '.join(keys or ())}")
+            self._add(what, path, f"it has {', '.join(keys or _FEATURE)}")
             return {}
         for key in given:
             if keys is not None and key not in keys:
                 named = (*path, key)
                 where = self._document.where_key(named) if self._document.marks else self._where(named)
-                self._problems.append(Problem(f"no key `{key}`", where, nearest(str(key), keys)))
+                fix = f"it belongs under `{path_of[0]}`" if (path_of := _home(str(key), path)) else ""
+                self._problems.append(Problem(f"no key `{key}`", where, fix or nearest(str(key), keys)))
         return given
 
     def _names(self, content: Mapping[str, Any], key: str, path: Path_) -> tuple[str, ...]:
@@ -328,6 +338,12 @@ class Reader:
             return self._document.where(path)
         # From Python: the way to the value.
         return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+
+
+def _home(key: str, path: Path_) -> tuple[str, ...]:
+    """Where a key belongs that stands at the top; nothing if it does not tell."""
+    homes = {"entity": ("key",), "source": _SOURCE, "emit": _EMIT}
+    return tuple(home for home, keys in homes.items() if not path and key in keys)
 
 
 def text_of(micros: int) -> str:

@@ -1,6 +1,7 @@
 """Mistakes that people make in definitions of features, and what they are told."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -14,8 +15,10 @@ from blocks.aggregating.ops.other_names import OTHER_NAMES
 from blocks.aggregating.plan import make_plan
 from blocks.aggregating.reading import OP_NAMES, read_definition
 from blocks.core import labels
+from blocks.core.batch_type import BatchType
 from blocks.core.errors import BatchTypeError, ConfigError, Problem, SchemaError
 from blocks.core.policy import NO_POLICY
+from blocks.core.rejects import Rejects
 from blocks.testing.feeding import empty_source
 
 MASKED = {"public": "keep", "pii.user_id": {"method": "hmac", "key": "main"}}
@@ -118,3 +121,52 @@ def test_a_spine_whose_key_is_not_masked_is_told_so() -> None:
     asked = pipeline | "Spine" >> empty_source(personal)
     with pytest.raises(SchemaError, match="`user_id` is not masked, unlike that of the events"):
         events | AggregateEvents(definition({}), as_of=asked, moment="at", policy=mask)
+
+
+def test_a_bound_on_keys_without_keys_is_an_error() -> None:
+    assert "`max_keys` is for `by`" in told({"max_keys": 10})
+
+
+def test_a_feature_named_as_a_column_of_every_result_is_told_to_take_another_name() -> None:
+    assert "to do: give it another name" in told({"name": "as_of"})
+
+
+def test_a_feature_that_is_a_text_is_told_what_a_feature_has() -> None:
+    with pytest.raises(ConfigError, match="it has name, op, column, window"):
+        read_definition({**definition(), "features": ["sum of amount"]})
+
+
+@pytest.mark.parametrize(
+    ("key", "home"), [("delete_key", "source"), ("event_id", "source"), ("on_event", "emit"), ("key", "entity")]
+)
+def test_a_key_at_the_top_is_told_where_it_belongs(key: str, home: str) -> None:
+    with pytest.raises(ConfigError, match=f"it belongs under `{home}`"):
+        read_definition({**definition({}), key: "x"})
+
+
+def test_a_list_in_the_place_of_a_definition_is_told_so() -> None:
+    with pytest.raises(ConfigError, match="a definition is the path of a file or a mapping, got list"):
+        AggregateEvents([definition({})])
+
+
+def test_a_step_of_no_time_is_an_error() -> None:
+    problems: list[Problem] = []
+    grid_of("2026-01-01", "2026-01-02", "0d", problems)
+    assert [problem.what for problem in problems] == ["`every` is no time at all"]
+
+
+def test_the_time_of_moments_that_are_not_there_is_an_error() -> None:
+    events = beam.Pipeline() | beam.Create([]).with_output_types(BatchType(SCHEMA))
+    with pytest.raises(ConfigError, match="`moment` without `as_of`"):
+        events | AggregateEvents({**definition({}), "emit": {"on_event": True}}, moment="at")
+
+
+def test_named_inputs_take_rejects(tmp_path: Path) -> None:
+    pipeline = beam.Pipeline()
+    inputs = {
+        name: pipeline | name >> beam.Create([]).with_output_types(BatchType(schema))
+        for name, schema in (("events", SCHEMA), ("as_of", pa.schema([SCHEMA.field("user_id"), SCHEMA.field("at")])))
+    }
+    with Rejects(tmp_path) as rejects:
+        made = inputs | AggregateEvents(definition({}), moment="at", rejects=rejects)
+    assert made.element_type.schema.names == ["user_id", "at", "spend", "truncated"]

@@ -65,6 +65,54 @@ def test_a_condition_over_a_private_column_labels_its_feature_and_over_a_masked_
     assert masked == {"n": (["public"], None), "pay": (["secret"], None)}
 
 
+def labels_of_columns(schema: pa.Schema = SCHEMA, **more: Any) -> dict[str, list[str]]:
+    """Labels of the columns of the output that are not `public` alone."""
+    features = [
+        {"name": "n", "op": "count", "window": "1h"},
+        {"name": "ill", "op": "count", "where": "illness = 'x'", "window": "1h"},
+        {"name": "since", "op": "time_since_last", "window": "1h"},
+    ]
+    content = {"entity": {"key": "user"}, "source": {"event_id": "id"}, "features": features, **more}
+    output = make_plan(read_definition(content), schema, "AggregateEvents", NO_POLICY).output
+    found = {field.name: sorted(labels.labels_of(field)) for field in output}
+    return {name: told for name, told in found.items() if told != ["public"]}
+
+
+def test_the_reason_of_a_row_has_the_labels_of_the_condition_of_the_emission() -> None:
+    assert labels_of_columns() == {"ill": ["pii.health"]}
+    found = labels_of_columns(emit={"on_event": True, "on_condition": "ill > 2 AND n > 3"})
+    assert found == {"ill": ["pii.health"], "reason": ["pii.health"]}
+    assert labels_of_columns(emit={"on_condition": "n > 3"}) == {"ill": ["pii.health"]}
+
+
+def test_what_deletes_a_key_labels_all_features_and_the_reason() -> None:
+    found = labels_of_columns(source={"event_id": "id", "delete_key": "salary > 5"})
+    assert found == {"n": ["secret"], "ill": ["pii.health", "secret"], "since": ["secret"], "reason": ["secret"]}
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [
+        {"op": "count", "hop": 0, "max_events": 1},
+        {"op": "count", "by": "id"},
+        {"op": "unique_count", "column": "id", "max": 3},
+    ],
+    ids=["events", "keys", "values"],
+)
+def test_what_is_truncated_has_the_labels_of_the_condition_of_a_bounded_feature(feature: dict[str, Any]) -> None:
+    bounded = {"name": "some", "window": "1h", **feature}
+    assert labels_of_columns(features=[bounded]) == {}
+    found = labels_of_columns(features=[{**bounded, "where": "salary > 5"}])
+    assert found["truncated"] == ["secret"]
+    assert "secret" in found["some"]
+
+
+def test_the_time_since_an_event_has_the_labels_of_its_time() -> None:
+    place = SCHEMA.get_field_index("at")
+    private = SCHEMA.set(place, labels.with_labels(SCHEMA.field("at"), ["pii.time"]))
+    assert labels_of_columns(private) == {"as_of": ["pii.time"], "ill": ["pii.health"], "since": ["pii.time"]}
+
+
 @pytest.mark.parametrize("op", ["last", "first", "last_k", "min", "top_k", "histogram"])
 def test_values_of_a_masked_column_are_masked_still(op: str) -> None:
     more = {"k": 2} if op.endswith("_k") else {}

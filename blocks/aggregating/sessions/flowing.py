@@ -36,7 +36,7 @@ def sources_of(source: SessionSource, columns: list[str]) -> dict[str, tuple[str
         REASON: [],
         **{one.name: [*tells_of(one, shared), *closes] for one in shared.features},
         **({EVENTS: [*definition.events, *closes]} if definition.events else {}),
-        TRUNCATED: [],
+        TRUNCATED: [name for one in shared.features if one.where for name in columns_of(one.where)],
     }
     found: dict[str, tuple[str, tuple[str, ...]]] = {name: ("kept", (name,)) for name in shared.key}
     return found | {name: ("computed", tuple(dict.fromkeys(sources))) for name, sources in told.items()}

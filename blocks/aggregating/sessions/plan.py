@@ -82,7 +82,10 @@ class _SessionPlanner(Planner):
                 *self._of_session(event_time, identity, told),
                 *(one.field for one in outputs),
                 *self._list_of(told),
-                self._plain(pa.field(TRUNCATED, pa.list_(pa.field("item", pa.string(), False)), False)),
+                self._telling(
+                    self._plain(pa.field(TRUNCATED, pa.list_(pa.field("item", pa.string(), False)), False)),
+                    self._cut_by(outputs),
+                ),
             ]
         )
         projected, shown = self._projected(event_time, keys)
