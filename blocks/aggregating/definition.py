@@ -79,6 +79,7 @@ class Definition:
       source_unique: whether no event comes twice, so that partial aggregates may be shuffled.
       schema: path of the schema of the source, or empty.
       file: for messages.
+      places: where in the file some of this stands, by its name, such as `emit.on_condition`; for messages.
     """
 
     key: tuple[str, ...]
@@ -95,6 +96,11 @@ class Definition:
     source_unique: bool = False
     schema: str = ""
     file: str = ""
+    places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def place(self, name: str) -> str:
+        """Where something stands, for messages: its name, after where that is in the file."""
+        return f"{self.places[name]}: {name}" if name in self.places else name
 
     @property
     def longest(self) -> int:

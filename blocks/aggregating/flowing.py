@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from blocks.aggregating.definition import Definition, Feature
 from blocks.aggregating.ops import OPERATIONS
 from blocks.aggregating.partials import CLOCKS, DEFINITION, EMITTED, EVENTS, tiles_name
-from blocks.aggregating.plan import AS_OF, REASON, REVISION, TRUNCATED
+from blocks.aggregating.plan import AS_OF, REASON, REVISION, TRUNCATED, bounded
 from blocks.aggregating.reading import DefinitionSource, read_definition
 from blocks.aggregating.shard_state import hop_of
 from blocks.catalog.flow import columns_of
@@ -32,13 +32,21 @@ def sources_of(source: DefinitionSource, columns: list[str]) -> dict[str, tuple[
     told = {one.name: [*tells_of(one, definition), *deletes] for one in definition.features}
     asked = columns_of(definition.emit.on_condition) if definition.emit.on_condition else []
     reason = [*deletes, *(column for name in asked for column in told.get(name, ()))]
-    cut = [column for one in definition.features if one.where for column in columns_of(one.where)]
+    cut = truncated_by(definition)
     found[REVISION] = ("computed", ())
     found[REASON] = ("computed", tuple(dict.fromkeys(reason)))
     for feature in definition.features:
         found[feature.name] = ("computed", tuple(dict.fromkeys(told[feature.name])))
-    found[TRUNCATED] = ("computed", tuple(dict.fromkeys([*deletes, *cut])))
+    found[TRUNCATED] = (
+        "computed",
+        tuple(dict.fromkeys([*(deletes if any(map(bounded, definition.features)) else ()), *cut])),
+    )
     return found
+
+
+def truncated_by(definition: Definition) -> list[str]:
+    """The columns of the conditions of features that may leave something out."""
+    return [name for one in definition.features if one.where and bounded(one) for name in columns_of(one.where)]
 
 
 def added_to_moments(

@@ -144,7 +144,7 @@ class Planner:
                 # As they are, so that a reject says which event it was.
                 self._column(name, "i")
         if definition.delete_key:
-            self._condition(definition.delete_key, "delete_key", DELETES)
+            self._condition(definition.delete_key, definition.place("source.delete_key"), DELETES)
         outputs: list[Output] = []
         for feature in definition.features:
             made = self._feature(feature, outputs)
@@ -175,21 +175,22 @@ class Planner:
 
     def _check_source(self, event_time: str) -> None:
         definition, schema, problems = self._definition, self._schema, self._problems
-        problems.extend(key_problems(definition.key, schema, "entity.key"))
+        problems.extend(key_problems(definition.key, schema, definition.place("entity.key")))
         if not event_time:
             fix = "name it: `source: {event_time: ...}`, or mark it in the schema"
             problems.append(Problem("no column is marked as the event time", "source.event_time", fix))
         for option, name in (("event_time", event_time), ("known_at", definition.known_at)):
             if not name:
                 continue
-            problems.extend(missing_columns([name], schema, f"source.{option}"))
+            place = definition.place(f"source.{option}")
+            problems.extend(missing_columns([name], schema, place))
             if name in schema.names:
                 kind = schema.field(name).type
                 if not pat.is_timestamp(kind) or kind.tz is None:
                     what = f"column `{name}` is {kind}, not a time with a zone"
-                    problems.append(Problem(what, f"source.{option}", "make it timestamp[us, tz=UTC]: CastColumns"))
+                    problems.append(Problem(what, place, "make it timestamp[us, tz=UTC]: CastColumns"))
         identity = [definition.event_id] if definition.event_id else definition.identity
-        option = "source.event_id" if definition.event_id else "source.identity"
+        option = definition.place("source.event_id" if definition.event_id else "source.identity")
         problems.extend(key_problems([name for name in identity if name], schema, option))
 
     def _column(self, name: str, kind: str) -> str:
@@ -313,8 +314,8 @@ class Planner:
 
     def _cut_by(self, outputs: list[Output]) -> list[labels.Leaf]:
         """The columns that decide which events count for features that may leave some out."""
-        bounded = [one for one in outputs if one.aggregate >= 0 and _bounded(one.feature)]
-        return [leaf for one in bounded for leaf in self._counted_by(self._aggregates[one.aggregate].condition)]
+        some = [one for one in outputs if one.aggregate >= 0 and bounded(one.feature)]
+        return [leaf for one in some for leaf in self._counted_by(self._aggregates[one.aggregate].condition)]
 
     def _told_by_conditions(
         self, output: pa.Schema, outputs: list[Output], on_condition: Expression | None
@@ -332,7 +333,7 @@ class Planner:
         text = self._definition.emit.on_condition
         if not text:
             return None
-        where = "emit.on_condition"
+        where = self._definition.place("emit.on_condition")
         syntax = read_syntax(text, where, self._problems)
         found = check(syntax, output, self._problems, shown=False) if syntax else None
         if found is not None and not pat.is_boolean(found.type):
@@ -346,7 +347,7 @@ class Planner:
         known = [*definition.key, AS_OF, REVISION, REASON, *(one.name for one in definition.features), TRUNCATED]
         for name in columns_of(definition.emit.on_condition) if definition.emit.on_condition else ():
             if name not in known:
-                yield unknown_column(name, known, "emit.on_condition")
+                yield unknown_column(name, known, definition.place("emit.on_condition"))
 
     def _projected(self, event_time: str, keys: tuple[str, ...]) -> tuple[pa.Schema, pa.Schema]:
         definition, schema = self._definition, self._schema
@@ -385,7 +386,7 @@ def _told_by(condition: Expression) -> list[labels.Leaf]:
     return [leaf for leaf in found if leaf.masked is None and leaf.labels]
 
 
-def _bounded(feature: Feature) -> bool:
+def bounded(feature: Feature) -> bool:
     """Whether a feature may leave something out, and say so."""
     return feature.max_events is not None or bool(feature.by) or bool({"max", "max_values"} & set(feature.options))
 

@@ -82,11 +82,24 @@ class Reader:
             **self._times(top),
             source_unique=self._flag(top, "source_unique", ()),
             file=self._document.file,
+            places=self._places(),
         )
         for one in made.features:
             if one.name in made.key:
                 self._problems.append(Problem(f"`{one.name}` is the key", one.place, "give the feature another name"))
         return self._with_ttl(made, "state_ttl" in top)
+
+    def _places(self) -> dict[str, str]:
+        """Where that stands which is checked against the schema of the events."""
+        data: Any = self._document.data
+        named = {f"source.{key}": ("source", key) for key in _SOURCE}
+        named |= {"entity.key": ("entity", "key"), "emit.on_condition": ("emit", "on_condition")}
+        found = {}
+        for name, path in named.items():
+            inner = data.get(path[0]) if isinstance(data, Mapping) else None
+            if self._document.marks and isinstance(inner, Mapping) and path[1] in inner:
+                found[name] = self._where(path)
+        return found
 
     def _whose(self, top: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
         """Key, event time and identity of the events."""

@@ -170,3 +170,24 @@ def test_named_inputs_take_rejects(tmp_path: Path) -> None:
     with Rejects(tmp_path) as rejects:
         made = inputs | AggregateEvents(definition({}), moment="at", rejects=rejects)
     assert made.element_type.schema.names == ["user_id", "at", "spend", "truncated"]
+
+
+def test_a_mistake_about_the_events_says_where_it_stands_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "velocity.yaml"
+    path.write_text(
+        "entity: {key: whose}\n"
+        "source: {event_time: when, event_id: id}\n"
+        "features:\n"
+        "  - {name: n, op: count, window: 1h}\n"
+        "emit:\n"
+        "  on_event: true\n"
+        "  on_condition: m > 3\n"
+    )
+    with pytest.raises(SchemaError) as error:
+        make_plan(read_definition(path), SCHEMA, "AggregateEvents", NO_POLICY)
+    found = {problem.where.partition("velocity.yaml")[2] for problem in error.value.problems}
+    assert found == {
+        ":1:15: entity.key",
+        ":2:22: source.event_time",
+        ":7:17: emit.on_condition",
+    }

@@ -1,6 +1,6 @@
 """What a definition of sessions does to columns, told from it alone."""
 
-from blocks.aggregating.flowing import tells_of
+from blocks.aggregating.flowing import tells_of, truncated_by
 from blocks.aggregating.plan import REASON, REVISION, TRUNCATED
 from blocks.aggregating.sessions.plan import CLOSED_BY, ENDED_AT, EVENT_COUNT, EVENTS, SESSION_ID, STARTED_AT
 from blocks.aggregating.sessions.reading import SessionSource, read_sessions
@@ -36,7 +36,7 @@ def sources_of(source: SessionSource, columns: list[str]) -> dict[str, tuple[str
         REASON: [],
         **{one.name: [*tells_of(one, shared), *closes] for one in shared.features},
         **({EVENTS: [*definition.events, *closes]} if definition.events else {}),
-        TRUNCATED: [name for one in shared.features if one.where for name in columns_of(one.where)],
+        TRUNCATED: truncated_by(shared),
     }
     found: dict[str, tuple[str, tuple[str, ...]]] = {name: ("kept", (name,)) for name in shared.key}
     return found | {name: ("computed", tuple(dict.fromkeys(sources))) for name, sources in told.items()}

@@ -55,7 +55,9 @@ class _SessionReader(Reader):
                 what = f"the key `{name}` has the name of a column that every session has"
                 self._add(what, ("entity", "key"), "rename it before: RenameColumns")
         features = self._features(top["features"]) if "features" in top else ()
-        shared = Definition(**whose, features=features, **self._times(top), file=self._document.file)
+        shared = Definition(
+            **whose, features=features, **self._times(top), file=self._document.file, places=self._places()
+        )
         events = self._names(top, "events", ())
         emit = top.get("emit", EARLY)
         if emit not in (EARLY, FINAL):
